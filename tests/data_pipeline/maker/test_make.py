@@ -1,0 +1,141 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from morelli.data_pipeline.images import read_mask
+from morelli.data_pipeline.maker import KINDS, Pool, make, write_samples
+from morelli.data_pipeline.schema import CLASSES, ForensicSample, Verdict
+
+SIDE = 128
+
+
+def _folder(root: Path, columns: list[str], rows: list[dict[str, str]]) -> Path:
+    with (root / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return root
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    photos = tmp_path_factory.mktemp("photos")
+    generated = tmp_path_factory.mktemp("generated")
+    names = ("astronaut", "coffee", "chelsea", "rocket", "grass", "brick")
+    rows, made = [], []
+    for number, name in enumerate(names):
+        pixels = np.asarray(getattr(skimage.data, name)())
+        image = Image.fromarray(pixels).convert("RGB")
+        folder, table = (photos, rows) if number < 4 else (generated, made)
+        image.save(folder / f"{name}.png")
+        size = {"width": str(image.width), "height": str(image.height)}
+        row = {"path": f"{name}.png", "source": "scikit-image", "camera": "", **size}
+        table.append({**row, "label": "synthetic", "generator": "none"})
+    keep = ["path", "source", "camera", "width", "height"]
+    _folder(photos, keep, [{name: row[name] for name in keep} for row in rows])
+    _folder(generated, [*keep, "label", "generator"], made)
+    return Pool.from_folders(photos, generated, "train")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_makes_the_same_bytes_and_mask(pool: Pool, kind: str) -> None:
+    first, again = make(pool, 3, SIDE, kind), make(pool, 3, SIDE, kind)
+    assert first.data == again.data
+    assert np.array_equal(first.mask, again.mask)
+    assert first.parameters == again.parameters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_file_decodes_to_the_pixels_and_the_parameters_are_json(pool: Pool, kind: str) -> None:
+    for seed in range(4):
+        made = make(pool, seed, SIDE, kind)
+        with Image.open(io.BytesIO(made.data)) as image:
+            assert image.format == made.format
+            assert np.array_equal(np.asarray(image.convert("RGB")), made.pixels)
+        assert made.pixels.shape == (SIDE, SIDE, 3)
+        assert made.mask.shape == (SIDE, SIDE)
+        assert json.loads(json.dumps(made.parameters)) == made.parameters
+
+
+def test_only_tampered_pictures_have_a_mask(pool: Pool) -> None:
+    verdicts = set()
+    for seed in range(40):
+        made = make(pool, seed, SIDE)
+        verdicts.add(made.verdict)
+        assert made.mask.any() == (made.verdict == Verdict.TAMPERED)
+        assert made.mask.mean() == pytest.approx(made.parameters["area"])
+    assert verdicts == {Verdict.AUTHENTIC, Verdict.TAMPERED, Verdict.SYNTHETIC}
+
+
+@pytest.mark.parametrize(("kind", "side"), [("untouched", 64), ("generated", 300), ("splice", 700)])
+def test_every_asked_side_is_met(pool: Pool, kind: str, side: int) -> None:
+    for seed in range(4):
+        assert make(pool, seed, side, kind).pixels.shape == (side, side, 3)
+
+
+def test_without_a_side_sizes_vary_and_mask_and_pixels_agree(pool: Pool) -> None:
+    made = [make(pool, seed) for seed in range(6)]
+    assert len({one.pixels.shape for one in made}) > 1
+    assert all(one.mask.shape == one.pixels.shape[:2] for one in made)
+
+
+def test_a_verdict_or_kind_that_cannot_be_made_is_refused(pool: Pool) -> None:
+    with pytest.raises(ValueError, match="no such kind 'collage'"):
+        make(pool, 0, SIDE, "collage")
+    with pytest.raises(ValueError, match="is tampered, but authentic"):
+        make(pool, 0, SIDE, "splice", Verdict.AUTHENTIC)
+    bare = Pool(pool.photographs, [])
+    with pytest.raises(ValueError, match="no generated picture"):
+        make(bare, 0, SIDE, verdict=Verdict.SYNTHETIC)
+    assert make(bare, 0, SIDE, "local_generation").mask.any()
+
+
+def test_format_size_quality_and_history_tell_no_class_apart(pool: Pool) -> None:
+    facts: dict[Verdict, list[tuple[float, ...]]] = {}
+    for seed in range(160):
+        made = make(pool, seed)
+        file, first = made.parameters["file"], made.parameters["first"]
+        facts.setdefault(made.verdict, []).append(
+            (
+                *made.pixels.shape[:2],
+                made.format == "JPEG",
+                file.get("quality", 80),
+                file.get("subsampling") == "4:2:0",
+                len(first),
+            )
+        )
+    tables = [np.array(rows, float) for rows in facts.values()]
+    everything = np.concatenate(tables)
+    for table in tables:
+        # Four standard errors, for means and for spreads; the seeds are fixed.
+        bound = 4 * everything.std(0) / np.sqrt(len(table)) + 1e-9
+        assert (np.abs(table.mean(0) - everything.mean(0)) < bound).all()
+        assert (np.abs(table.std(0) - everything.std(0)) < bound).all()
+
+
+def test_the_class_asked_for_changes_neither_size_nor_file(pool: Pool) -> None:
+    for seed in range(12):
+        made = [make(pool, seed, verdict=verdict) for verdict in CLASSES]
+        assert len({one.pixels.shape for one in made}) == 1
+        files = [one.parameters["file"] for one in made]
+        assert files[0] == files[1] == files[2]
+        firsts = [one.parameters["first"] for one in made]
+        assert firsts[0] == firsts[1] == firsts[2]
+
+
+def test_written_samples_read_back_as_rows_files_and_masks(pool: Pool, tmp_path: Path) -> None:
+    manifest = write_samples(pool, tmp_path / "made", range(5), 96)
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    assert len(rows) == 5
+    for seed, row in enumerate(rows):
+        sample, made = ForensicSample.from_json(row), make(pool, seed, 96)
+        assert (manifest.parent / sample.image).read_bytes() == made.data
+        assert sample.mask is not None
+        assert np.array_equal(read_mask(manifest.parent / sample.mask, 96, 96), made.mask)
+        assert sample.verdict == made.verdict

@@ -1,0 +1,168 @@
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from morelli.data_pipeline.answer import format_value, parse, render
+from morelli.data_pipeline.places import NINTHS, WHOLE, box_of, place_of_mask
+from morelli.data_pipeline.schema import Answer, Measurement, Polarity, Status, Verdict
+from morelli.data_pipeline.teacher import PHRASES, teach
+from morelli.data_pipeline.verifier import (
+    cannot_tell,
+    findings,
+    place_of_anomaly,
+    withhold_misplaced,
+)
+
+HEIGHT, WIDTH = 36, 48
+UNITS = {"noise": "times", "jpeg": "bits per block", "copy-move": "% of the picture"}
+RANGES = {"noise": (1.0, 2.5), "jpeg": (0.0, 1.0), "copy-move": (0.0, 0.05)}
+STATEMENTS = ("It has more noise than the rest.", "It has less noise than the rest.", "It is read.")
+KINDS = (None, "splice", "copy_move", "a kind of next year")
+SEEDS = st.integers(0, 2**32 - 1)
+
+Readings = Mapping[str, Measurement]
+
+
+def _reading(name: str, rng: np.random.Generator, anomalous: bool) -> Measurement:
+    low, high = RANGES.get(name, (-1.0, 1.0))
+    value = float(high + rng.exponential(1.0) + 1e-3 if anomalous else rng.uniform(low, high))
+    if anomalous and rng.random() < 0.2:
+        value = low - float(rng.exponential(1.0)) - 1e-3
+    anomaly = np.zeros((HEIGHT, WIDTH), np.float32)
+    for _ in range(int(rng.integers(0, 3))):
+        top, left = int(rng.integers(HEIGHT)), int(rng.integers(WIDTH))
+        anomaly[top : top + int(rng.integers(1, 20)), left : left + int(rng.integers(1, 20))] = 1
+    return Measurement(
+        instrument=name,
+        value=value,
+        unit=UNITS.get(name, ""),
+        expected=(low, high),
+        reliability=float(rng.random()),
+        statement=STATEMENTS[int(rng.integers(3))],
+        map=anomaly if rng.random() < 0.8 else None,
+    )
+
+
+def _readings(rng: np.random.Generator) -> Readings:
+    names = [*UNITS, "spectrum", "metadata"][: int(rng.integers(2, 6))]
+    readings = {name: _reading(name, rng, bool(rng.random() < 0.5)) for name in names}
+    if rng.random() < 0.3:
+        readings["jpeg"] = Measurement("jpeg", None, "bits per block", (0.0, 1.0), 0.0, "None.")
+    return readings
+
+
+def _mask(rng: np.random.Generator, verdict: Verdict) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    if verdict is Verdict.TAMPERED and rng.random() < 0.9:
+        top, left = int(rng.integers(HEIGHT)), int(rng.integers(WIDTH))
+        mask[top : top + int(rng.integers(1, 30)), left : left + int(rng.integers(1, 30))] = True
+    return mask
+
+
+def _taught(seed: int, verdict: Verdict) -> tuple[Answer, Readings, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    readings, mask = _readings(rng), _mask(rng, verdict)
+    kind = KINDS[int(rng.integers(len(KINDS)))] if verdict is Verdict.TAMPERED else None
+    return teach(verdict, kind, mask, readings, rng), readings, mask
+
+
+@settings(max_examples=150, deadline=None)
+@given(SEEDS, st.sampled_from(Verdict))
+def test_every_taught_claim_is_true_or_honestly_unverified(seed: int, verdict: Verdict) -> None:
+    answer, readings, _ = _taught(seed, verdict)
+    for finding in findings(answer, readings, HEIGHT, WIDTH):
+        silent = cannot_tell(readings[finding.instrument])
+        wanted = Status.UNVERIFIED if silent else Status.CONFIRMED
+        assert finding.status is wanted, finding
+
+
+@settings(max_examples=80, deadline=None)
+@given(SEEDS, st.sampled_from(Verdict))
+def test_a_taught_answer_is_written_in_the_grammar(seed: int, verdict: Verdict) -> None:
+    answer, readings, mask = _taught(seed, verdict)
+    assert answer.verdict is verdict
+    assert parse(render(answer), set(readings)) == answer
+    assert min(2, len(readings)) <= len(answer.claims) <= 4
+    if mask.any():
+        assert withhold_misplaced(answer, mask) == answer
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.sampled_from(Verdict))
+def test_readings_that_can_tell_are_given_with_their_number(seed: int, verdict: Verdict) -> None:
+    answer, readings, _ = _taught(seed, verdict)
+    lead = answer.claims[0]
+    reading = readings[lead.instrument]
+    if not cannot_tell(reading):
+        assert reading.value is not None
+        assert format_value(reading.value) in lead.sentence
+        assert lead.polarity is (Polarity.ANOMALOUS if reading.anomalous else Polarity.NORMAL)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS)
+def test_an_anomalous_claim_names_the_place_of_the_measurement(seed: int) -> None:
+    answer, readings, _ = _taught(seed, Verdict.TAMPERED)
+    for claim in answer.claims:
+        if claim.polarity is Polarity.ANOMALOUS:
+            assert claim.place == place_of_anomaly(readings[claim.instrument], HEIGHT, WIDTH)
+
+
+def test_the_same_generator_state_gives_the_same_answer() -> None:
+    assert _taught(7, Verdict.TAMPERED)[0] == _taught(7, Verdict.TAMPERED)[0]
+
+
+def test_without_measurements_nothing_is_claimed() -> None:
+    rng = np.random.default_rng(0)
+    answer = teach(Verdict.AUTHENTIC, None, np.zeros((9, 9), bool), {}, rng)
+    assert answer == Answer(Verdict.AUTHENTIC, ())
+
+
+def test_three_instruments_that_can_tell_give_at_least_sixty_words_on_average() -> None:
+    counts = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        verdict = list(Verdict)[seed % 4]
+        readings = {name: _reading(name, rng, bool(rng.random() < 0.3)) for name in UNITS}
+        answer = teach(verdict, "splice", _mask(rng, verdict), readings, rng)
+        counts.append(sum(len(claim.sentence.split()) for claim in answer.claims))
+    assert 60 <= float(np.mean(counts)) <= 100
+
+
+def _shape(sentence: str) -> str:
+    places = "|".join(sorted((*NINTHS, WHOLE), key=len, reverse=True))
+    return re.sub(places, "PLACE", re.sub(r"-?[0-9]+(\.[0-9]+)?", "N", sentence))
+
+
+@pytest.mark.parametrize("name", PHRASES)
+@pytest.mark.parametrize("anomalous", [True, False])
+def test_each_instrument_says_each_polarity_in_twelve_ways_or_more(
+    name: str, anomalous: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    shapes = set()
+    for _ in range(200):
+        reading = _reading(name, rng, anomalous)
+        answer = teach(
+            Verdict.AUTHENTIC, None, np.zeros((HEIGHT, WIDTH), bool), {name: reading}, rng
+        )
+        if not cannot_tell(reading):
+            shapes.add(_shape(answer.claims[0].sentence))
+    assert len(shapes) >= 12
+
+
+def test_a_tampered_picture_with_ordinary_readings_says_that_the_picture_decides() -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    box_of("lower right", HEIGHT, WIDTH).crop(mask)[:] = True
+    empty = np.zeros((HEIGHT, WIDTH), np.float32)
+    reading = Measurement("noise", 1.2, "times", (1.0, 2.5), 0.9, "It is read.", empty)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        (claim,) = teach(Verdict.TAMPERED, "splice", mask, {"noise": reading}, rng).claims
+        assert (claim.polarity, claim.place) == (Polarity.NORMAL, place_of_mask(mask))
+        assert "picture" in claim.sentence
+        assert "the altered part" in claim.sentence.lower()

@@ -1,0 +1,1 @@
+"""Teach ForgeryVLM: the localiser first, then words, verdict and mask together."""

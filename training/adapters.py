@@ -1,0 +1,67 @@
+"""Which parts of a ForgeryVLM learn: low-rank updates of the towers, everything ours in full."""
+
+from collections.abc import Iterable
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from morelli.model.forgery_vlm import ForgeryVLM
+
+_CLIP = r".*semantic\.clip\.encoder\.layers\.\d+\.(self_attn\.[qkvo]\w*_proj|mlp\.fc[12])"
+_LANGUAGE = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+
+_VISION_PARTS = (
+    "vision.artifact",
+    "semantic.inject",
+    "vision.semantic_projector",
+    "vision.artifact_projector",
+    "vision.fusion",
+    "vision.evidence",
+    "semantic.clip.pre_layrnorm",
+    "layer_norm1",
+    "layer_norm2",
+)
+_MASK_PARTS = ("seg_prompt", "mask_neck", "mask_decoder")
+
+
+def lora_config(model: ForgeryVLM, rank: int, language_rank: int) -> LoraConfig:
+    """Describe what is trained, in PEFT's terms.
+
+    Args:
+        model: whose parts are looked up.
+        rank: of the updates to CLIP's linear layers; alpha is twice the rank.
+        language_rank: of those to the language model.
+    """
+    return LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        rank_pattern={r"language_model\.layers\..*": language_rank},
+        alpha_pattern={r"language_model\.layers\..*": 2 * language_rank},
+        target_modules=f"({_CLIP}|{_LANGUAGE})",
+        modules_to_save=[*_VISION_PARTS, *_MASK_PARTS],
+        trainable_token_indices={"embed_tokens": [model.config.seg_token_id]},
+    )
+
+
+def adapt(model: ForgeryVLM, rank: int = 16, language_rank: int = 8) -> PeftModel:
+    """Wrap a model so that only what is ours learns."""
+    return get_peft_model(model, lora_config(model, rank, language_rank))
+
+
+def parameter_groups(
+    model: nn.Module, low_rank_rate: float, full_rate: float
+) -> Iterable[dict[str, object]]:
+    """Split what learns into low-rank updates with norms, and the parts trained in full.
+
+    Args:
+        model: adapted.
+        low_rank_rate: learning rate of the low-rank updates; above 2e-4 CLIP drifts.
+        full_rate: learning rate of the rest.
+    """
+    low, full = [], []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        gentle = "lora_" in name or "layer_norm" in name or "pre_layrnorm" in name
+        (low if gentle else full).append(parameter)
+    return [{"params": low, "lr": low_rank_rate}, {"params": full, "lr": full_rate}]

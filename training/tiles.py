@@ -1,0 +1,136 @@
+"""An endless stream of freshly made forgeries, cut into tiles for the localiser."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from morelli.data_pipeline.images import picture_from_bytes
+from morelli.data_pipeline.instruments import measure
+from morelli.data_pipeline.maker import Pool, make
+from morelli.data_pipeline.maker.make import Made
+from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.model.config import ForgeryVLMConfig
+from morelli.model.views import layout, pack, stack_maps
+
+MASK_STRIDE = 4
+"""Pixels of a view under one pixel of the mask decoder's output."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How pictures become training tiles.
+
+    Attributes:
+        sides: sides of the made pictures in pixels, drawn evenly.
+        tiles: tiles taken from each.
+        maps_dropped: share of pictures whose instrument maps are blanked, so that the network
+            learns to look and not only to read them.
+        first_seed: of the first picture; each next one adds 1.
+    """
+
+    sides: tuple[int, ...]
+    tiles: int
+    maps_dropped: float
+    first_seed: int
+
+
+class MadeTiles(IterableDataset[dict[str, Tensor]]):
+    """Pictures made on the fly, the same from the same first seed; never the same twice."""
+
+    def __init__(self, pool: Pool, config: ForgeryVLMConfig, plan: TilePlan) -> None:
+        super().__init__()
+        self.pool = pool
+        self.config = config
+        self.plan = plan
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        """Yield one picture's tiles at a time; workers interleave the seeds."""
+        cv2.setNumThreads(1)
+        torch.set_num_threads(1)
+        worker = get_worker_info()
+        step, start = (worker.num_workers, worker.id) if worker else (1, 0)
+        seed = self.plan.first_seed + start
+        while True:
+            yield self._sample(seed)
+            seed += step
+
+    def _sample(self, seed: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([seed, 1])
+        made = make(self.pool, seed, side=int(rng.choice(self.plan.sides)))
+        height, width = made.mask.shape
+        names = self.config.map_names
+        blank = rng.random() < self.plan.maps_dropped
+        picture = picture_from_bytes(made.data, f"made-{seed}")
+        measurements = () if blank else measure(picture)
+        where = layout(height, width, self.config.view_size, self.config.tile_overlap)
+        chosen = _choose(made.mask, where.corners, where.size, self.plan.tiles, rng)
+        maps = stack_maps(measurements, names, height, width)
+        views = pack(made.pixels, maps, where, chosen, overview=False)
+        truth = [altered_share(made.mask, where.corners[index], where.size) for index in chosen]
+        return {
+            "pixel_values": torch.from_numpy(views),
+            "truth": torch.from_numpy(np.stack(truth)),
+            "label": torch.tensor(label_of(made)),
+        }
+
+
+def label_of(made: Made) -> int:
+    """Return the index of the picture's class in `schema.CLASSES`."""
+    return CLASSES.index(made.verdict)
+
+
+def _choose(
+    mask: NDArray[np.bool_],
+    corners: tuple[tuple[int, int], ...],
+    size: int,
+    count: int,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Take tiles at random, the first one with altered pixels where there are any."""
+    order = rng.permutation(len(corners)).tolist()
+    altered = [i for i in order if mask[_window(corners[i], size)].mean() > 0.01]
+    first = altered[:1]
+    return first + [i for i in order if i not in first][: count - len(first)]
+
+
+def _window(corner: tuple[int, int], size: int) -> tuple[slice, slice]:
+    x, y = corner
+    return slice(y, y + size), slice(x, x + size)
+
+
+def altered_share(
+    mask: NDArray[np.bool_], corner: tuple[int, int], size: int
+) -> NDArray[np.float32]:
+    """Return the (h, w) share of altered pixels under each mask pixel of a tile."""
+    tile = np.zeros((size, size), np.float32)
+    part = mask[_window(corner, size)]
+    tile[: part.shape[0], : part.shape[1]] = part
+    side = size // MASK_STRIDE
+    return tile.reshape(side, MASK_STRIDE, side, MASK_STRIDE).mean((1, 3))
+
+
+def collate_views(samples: list[dict[str, Tensor]]) -> dict[str, Any]:
+    """Stack pictures, padding those of fewer tiles with invalid ones."""
+    most = max(len(sample["truth"]) for sample in samples)
+
+    def padded(name: str, length: int) -> Tensor:
+        parts = [sample[name] for sample in samples]
+        return torch.stack(
+            [torch.cat([p, p.new_zeros(length - len(p), *p.shape[1:])]) for p in parts]
+        )
+
+    return {
+        "pixel_values": padded("pixel_values", most + 1),
+        "truth": padded("truth", most),
+        "labels": torch.stack([sample["label"] for sample in samples]),
+    }
+
+
+SYNTHETIC = CLASSES.index(Verdict.SYNTHETIC)
