@@ -181,8 +181,15 @@ def roc_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     return float((ranks - wanted * (wanted + 1) / 2) / (wanted * others))
 
 
-def mean_estimate(values: Sequence[float] | NDArray[np.float64], seed: int = 0) -> Estimate:
+def mean_estimate(
+    values: Sequence[float] | NDArray[np.float64], lowest: float = 0.0, seed: int = 0
+) -> Estimate:
     """Return the mean of one value an image.
+
+    Args:
+        values: (n,) from `lowest` to 1.
+        lowest: what a value can be at least: -1 for differences.
+        seed: of the resampling.
 
     Raises:
         ValueError: there are no values, or one is not finite.
@@ -190,7 +197,7 @@ def mean_estimate(values: Sequence[float] | NDArray[np.float64], seed: int = 0) 
     array = np.asarray(values, np.float64)
     if not array.size or not np.isfinite(array).all():
         raise ValueError(f"a mean needs finite values, got {array.size} of them")
-    return _estimate([array], lambda sample: float(sample.mean()), seed)
+    return _estimate([array], lambda sample: float(sample.mean()), lowest, seed)
 
 
 def auc_estimate(
@@ -207,18 +214,18 @@ def auc_estimate(
         truth = np.repeat([True, False], [len(high), len(low)])
         return roc_auc(np.concatenate([high, low]), truth)
 
-    return _estimate([scores[positive], scores[~positive]], area, seed)
+    return _estimate([scores[positive], scores[~positive]], area, 0.0, seed)
 
 
 def _estimate(
-    samples: list[NDArray[np.float64]], statistic: Callable[..., float], seed: int
+    samples: list[NDArray[np.float64]], statistic: Callable[..., float], lowest: float, seed: int
 ) -> Estimate:
     """Compute a statistic of independent samples and its percentile interval."""
     value = statistic(*samples)
     count = sum(len(sample) for sample in samples)
     if min(len(sample) for sample in samples) < 2:
-        # One image says nothing of how much others would differ; a figure may be anything.
-        return Estimate(value, -1.0 if value < 0 else 0.0, 1.0, count)
+        # One image says nothing of how much others would differ: the figure may be anything.
+        return Estimate(value, lowest, 1.0, count)
     interval = bootstrap(
         samples, statistic, n_resamples=_RESAMPLES, vectorized=False,
         confidence_level=_CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
@@ -235,5 +242,4 @@ def _level(threshold: float) -> int:
     """Return the lowest level that is at or above a threshold."""
     if not 0 <= threshold <= 1:
         raise ValueError(f"a threshold must lie in 0 to 1, got {threshold}")
-    # A threshold of k / 255 must mean level k, whatever the division rounded to.
-    return int(np.ceil(round(threshold * (LEVELS - 1), 9)))
+    return int(np.searchsorted(np.arange(LEVELS) / (LEVELS - 1), threshold))

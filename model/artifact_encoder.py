@@ -4,6 +4,7 @@ Shape legend: N views, C channels, S side of a view, G side of the patch grid, D
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -133,14 +134,14 @@ class ArtifactEncoder(nn.Module):
         return ArtifactFeatures(hidden[:, 1:], attention[:, :, 1:, 1:], stem)
 
 
-def _attention(layer: nn.Module, hidden: Tensor) -> Tensor:
+def _attention(layer: Any, hidden: Tensor) -> Tensor:
     """Return the softmax that a block computes; the fast attention kernels do not give it out."""
     attention = layer.attention
-    inputs = layer.norm1(hidden)  # type: ignore[operator]
+    inputs = layer.norm1(hidden)
     shape = (*inputs.shape[:-1], attention.num_attention_heads, -1)
-    query = attention.q_proj(inputs).view(shape).transpose(1, 2)  # type: ignore[operator,union-attr]
-    key = attention.k_proj(inputs).view(shape).transpose(1, 2)  # type: ignore[operator,union-attr]
-    scores = query @ key.transpose(2, 3) * attention.scaling  # type: ignore[union-attr]
+    query = attention.q_proj(inputs).view(shape).transpose(1, 2)
+    key = attention.k_proj(inputs).view(shape).transpose(1, 2)
+    scores = query @ key.transpose(2, 3) * attention.scaling
     return torch.softmax(scores.float(), dim=-1).to(hidden.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Tell transformers' Auto classes of ForgeryVLM: import this module, then use `AutoModel` and co."""
+"""Tell transformers' Auto classes of ForgeryVLM; to import this module is enough."""
 
 from transformers import (
     AutoConfig,

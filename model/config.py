@@ -1,6 +1,6 @@
 """The one description of a ForgeryVLM: which parts, of which sizes, joined how."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
@@ -43,11 +43,11 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
         "dino_config": SubConfigSpec(config_class=AutoConfig, model_type="dinov2"),
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
     }
-    auto_map = {}  # noqa: RUF012 - trl reads it unguarded and iterates it
+    auto_map: ClassVar[dict[str, str]] = {}  # trl iterates it unguarded
 
-    clip_config: dict[str, Any] | PreTrainedConfig | None = None
-    dino_config: dict[str, Any] | PreTrainedConfig | None = None
-    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    clip_config: Any = None
+    dino_config: Any = None
+    text_config: Any = None
     view_size: int = 224
     tile_overlap: int = 16
     map_names: list[str] | tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
     @property
     def grid(self) -> int:
         """Side of the patch grid of a view, the same for both encoders."""
-        return int(self.clip_config.image_size // self.clip_config.patch_size)  # type: ignore[union-attr]
+        return int(self.clip_config.image_size // self.clip_config.patch_size)
 
     @property
     def num_image_tokens(self) -> int:
@@ -87,13 +87,13 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
             ValueError: names the two settings that disagree.
         """
         dino_input = self.dino_config if self.stem_channels else self.clip_config
-        dino_grid = dino_input.image_size // self.dino_config.patch_size  # type: ignore[union-attr]
+        dino_grid = dino_input.image_size // self.dino_config.patch_size
         if dino_grid != self.grid:
             raise ValueError(
                 f"the encoders' grids differ: CLIP {self.grid}, DINO {dino_grid}; "
                 "set image_size and patch_size of dino_config to match"
             )
-        width = self.text_config.hidden_size  # type: ignore[union-attr]
+        width = self.text_config.hidden_size
         if width % self.fusion_heads:
             raise ValueError(f"width {width} is not a multiple of fusion_heads {self.fusion_heads}")
         if self.stem_channels and len(self.stem_channels) != 3:

@@ -209,7 +209,7 @@ class Examiner:
     @torch.inference_mode()
     def _speak(self, look: Look) -> tuple[str, int]:
         """Write the words that follow the verdict, greedily; return them and their token count."""
-        look.cache.crop(len(look.tokens) - 1)
+        look.cache.crop(-1)  # generation wants a last token that is not in the cache
         ids = torch.tensor([look.tokens])
         written = self.model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), past_key_values=look.cache,

@@ -159,9 +159,9 @@ class ForgeryVLM(ForgeryPreTrainedModel, GenerationMixin):  # type: ignore[misc]
 
     def __init__(self, config: ForgeryVLMConfig) -> None:
         super().__init__(config)
-        width, text = config.text_config.hidden_size, config.text_config  # type: ignore[union-attr]
+        width, text = config.text_config.hidden_size, config.text_config
         self.model = ForgeryModel(config)
-        self.lm_head = nn.Linear(width, text.vocab_size, bias=False)  # type: ignore[union-attr]
+        self.lm_head = nn.Linear(width, text.vocab_size, bias=False)
         self.seg_prompt = SegPrompt(width, config.mask_width)
         self.sam_encoder = SamImageEncoder.for_name(config.mask_encoder)
         grid = self.sam_encoder.grid if self.sam_encoder else config.grid
@@ -233,6 +233,7 @@ class ForgeryVLM(ForgeryPreTrainedModel, GenerationMixin):  # type: ignore[misc]
         pixel_values: Tensor | None = None,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        past_key_values: Any = None,
         features: ViewFeatures | None = None,
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
@@ -244,14 +245,16 @@ class ForgeryVLM(ForgeryPreTrainedModel, GenerationMixin):  # type: ignore[misc]
             pixel_values: (B, V, C, S, S).
             attention_mask: (B, T).
             labels: (B, T) with -100 where no loss is wanted.
+            past_key_values: cache of earlier tokens.
             features: in place of `pixel_values`.
             logits_to_keep: number of last positions whose logits are wanted, 0 for all.
-            kwargs: passed to the language model.
+            kwargs: passed to the language model and to the loss (`num_items_in_batch`).
         """
         output = self.model(
             input_ids=input_ids,
             pixel_values=pixel_values,
             attention_mask=attention_mask,
+            past_key_values=past_key_values,
             features=features,
             **kwargs,
         )
@@ -260,8 +263,8 @@ class ForgeryVLM(ForgeryPreTrainedModel, GenerationMixin):  # type: ignore[misc]
         logits = self.lm_head(hidden[:, keep])
         loss = None
         if labels is not None:
-            vocabulary = self.config.text_config.vocab_size  # type: ignore[union-attr]
-            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocabulary)
+            vocabulary = self.config.text_config.vocab_size
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocabulary, **kwargs)
         mask_logits = None
         if output.features is not None and input_ids is not None:
             state = seg_state(hidden, input_ids, self.config.seg_token_id)

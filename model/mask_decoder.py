@@ -8,6 +8,7 @@ from segment_anything.modeling.mask_decoder import MaskDecoder
 from segment_anything.modeling.prompt_encoder import PromptEncoder
 from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
 
@@ -91,7 +92,7 @@ class PromptedMaskDecoder(nn.Module):
         output_tokens = torch.cat([self.sam.iou_token.weight, self.sam.mask_tokens.weight])
         tokens = torch.cat([output_tokens.expand(batch, -1, -1), prompts], dim=1)
         _, dense = self.prompt_encoder(points=None, boxes=None, masks=None)
-        positions = self.prompt_encoder.get_dense_pe().to(embedding.dtype)
+        positions = self._positions().to(embedding.dtype)
         states, source = self.sam.transformer(
             embedding + dense.to(embedding.dtype), positions.expand(batch, -1, -1, -1), tokens
         )
@@ -100,7 +101,16 @@ class PromptedMaskDecoder(nn.Module):
         # token 0 predicts the IoU, token 1 the single mask
         weights = self.sam.output_hypernetworks_mlps[0](states[:, 1])
         logits = torch.einsum("nc,nchw->nhw", weights, pixels)
-        return logits * pixels.shape[1] ** -0.5 + self.offset
+        scaled: Tensor = logits * pixels.shape[1] ** -0.5 + self.offset
+        return scaled
+
+    def _positions(self) -> Tensor:
+        """Return the (1, M, G, G) encoding of positions, whose grid is float32 in any model."""
+        layer = self.prompt_encoder.pe_layer
+        frequencies = {name: buffer.float() for name, buffer in layer.named_buffers()}
+        size = self.prompt_encoder.image_embedding_size
+        encoding: Tensor = functional_call(layer, frequencies, (size,))
+        return encoding[None]
 
     def _upscale(self, source: Tensor, fine: tuple[Tensor, Tensor] | None) -> Tensor:
         if not self.has_fine or fine is None:
@@ -110,4 +120,5 @@ class PromptedMaskDecoder(nn.Module):
         quarter, half = fine
         hidden = act(norm(first(source) + half))
         hidden = last_act(second(hidden) + quarter)
-        return hidden + functional.gelu(self.refine(hidden))
+        refined: Tensor = hidden + functional.gelu(self.refine(hidden))
+        return refined

@@ -26,18 +26,22 @@ _FOUR_BIT = 0.5625
 _TRAINED = 16
 
 _FORMULAS = f"""\
-GiB for one picture a step; a machine fits if its share is below {_USABLE:.0%} of its memory.
+GiB for one picture a step; it fits if a machine's share is below {_USABLE:.0%} of its memory.
   inference  bytes x parameters + cache + scratch; 4 bit: {_FOUR_BIT} bytes for each weight of the
-             language model's linear layers (nf4 with one float32 for 64 weights), 2 for the rest
-  cache      2 x layers x key-value heads x head width x tokens x bytes, {_TEXT_TOKENS} tokens of text
-  scratch    of {_CHUNK} views: bytes x (P^2 x (6 DINO heads + 2 fusion heads) + 10 P x width), P patches
-             a view; with Segment Anything's encoder 2 x heads x 4096^2 x bytes more
-  training   2 x frozen + {_TRAINED} x trained (float32 weight, gradient, two AdamW moments) + activations
-  LoRA       trained = rank {_CLIP_RANK} on CLIP, rank {_LANGUAGE_RANK} on the language model, our own parts in full
+             language model's linear layers (nf4, one float32 for 64 weights), 2 for the rest
+  cache      2 x layers x key-value heads x head width x tokens x bytes, of which
+             {_TEXT_TOKENS} tokens are text
+  scratch    {_CHUNK} views x bytes x (P^2 (6 DINO heads + 2 fusion heads) + 10 P x width),
+             P patches a view; Segment Anything's encoder takes 2 x heads x 4096^2 x bytes more
+  training   2 x frozen + {_TRAINED} x trained (float32 weight, gradient, two AdamW moments)
+             + activations
+  LoRA       trained = our own parts in full, rank {_CLIP_RANK} on CLIP,
+             rank {_LANGUAGE_RANK} on the language model
   full       trained = everything; in localise all but the language model
-  activations with checkpointing, {_TRAIN_VIEWS} views, bf16: a transformer of L layers on s tokens of width h
-             takes (2 L + 34) s h bytes, the fusion its scratch, the words' logits 10 bytes each
-  reward     as explain, with {_GENERATIONS} answers' cache; full keeps a frozen reference of all weights
+  activations
+             in bf16 with checkpointing, of {_TRAIN_VIEWS} views: a transformer of L layers on s
+             tokens of width h takes (2 L + 34) s h bytes, the fusion its scratch, a logit 10
+  reward     as explain, with the cache of {_GENERATIONS} answers; full also keeps a frozen copy
   8 x        weights, gradients and moments are shared out (ZeRO-3), activations are not
 These figures say nothing of time."""
 
@@ -142,15 +146,15 @@ def _low_rank(module: nn.Module, rank: int) -> int:
 
 def _cache(config: ForgeryVLMConfig, size: float) -> float:
     text = config.text_config
-    width = text.hidden_size // text.num_attention_heads  # type: ignore[union-attr]
-    entries = 2 * text.num_hidden_layers * text.num_key_value_heads * width  # type: ignore[union-attr]
+    width = text.hidden_size // text.num_attention_heads
+    entries = 2 * text.num_hidden_layers * text.num_key_value_heads * width
     return float(entries * (_TEXT_TOKENS + config.num_image_tokens) * size)
 
 
 def _scratch(config: ForgeryVLMConfig, views: int, size: float) -> float:
     patches = config.grid**2
-    heads = 6 * config.dino_config.num_attention_heads + 2 * config.fusion_heads  # type: ignore[union-attr]
-    width = config.text_config.hidden_size  # type: ignore[union-attr]
+    heads = 6 * config.dino_config.num_attention_heads + 2 * config.fusion_heads
+    width = config.text_config.hidden_size
     return float(views * size * (patches**2 * heads + 10 * patches * width))
 
 
@@ -193,7 +197,8 @@ def _vision_activations(model: ForgeryVLM) -> float:
 
 def _text_activations(config: ForgeryVLMConfig) -> float:
     tokens = _TEXT_TOKENS + config.num_image_tokens
-    return _layers_kept(config.text_config, tokens) + 10 * tokens * config.text_config.vocab_size  # type: ignore[union-attr]
+    logits: int = 10 * tokens * config.text_config.vocab_size
+    return _layers_kept(config.text_config, tokens) + logits
 
 
 def _training(model: ForgeryVLM, sizes: dict[str, int]) -> list[_Need]:

@@ -147,7 +147,10 @@ def stitch(tile_maps: NDArray[np.float32], where: Layout) -> NDArray[np.float32]
         part = window[:height, :width]
         total[y : y + height, x : x + width] += enlarged[:height, :width] * part
         weight[y : y + height, x : x + width] += part
-    return total / weight
+    # rounding may leave the range by a unit in the last place
+    stitched: NDArray[np.float32] = total / weight
+    np.clip(stitched, tile_maps.min(), tile_maps.max(), out=stitched)
+    return stitched
 
 
 def stack_maps(

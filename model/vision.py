@@ -5,6 +5,7 @@ W width of the fusion, E width of a view's summary.
 """
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -98,25 +99,25 @@ class ForgeryVision(nn.Module):
 
     def __init__(self, config: ForgeryVLMConfig) -> None:
         super().__init__()
-        width = config.text_config.hidden_size  # type: ignore[union-attr]
+        width = config.text_config.hidden_size
         stem = tuple(config.stem_channels)
         self.num_maps = len(config.map_names)
         self.grid = config.grid
-        self.input_size = config.clip_config.image_size  # type: ignore[union-attr]
+        self.input_size = config.clip_config.image_size
         self.artifact = build_artifact_encoder(config.dino_config, stem, self.num_maps)
         self.semantic = SemanticEncoder(
             config.clip_config, config.semantic_taps, stem[-1] if stem else 0
         )
         self.semantic_projector = Projector(self.semantic.width, width)
-        self.artifact_projector = Projector(config.dino_config.hidden_size, width)  # type: ignore[union-attr]
+        self.artifact_projector = Projector(config.dino_config.hidden_size, width)
         self.fusion = ForgeryAwareFusion(
             width,
             config.fusion_heads,
-            config.dino_config.num_attention_heads,  # type: ignore[union-attr]
+            config.dino_config.num_attention_heads,
             config.fusion_dropout,
         )
         self.evidence = (
-            EvidencePool(config.clip_config.hidden_size, width, config.evidence_width)  # type: ignore[union-attr]
+            EvidencePool(config.clip_config.hidden_size, width, config.evidence_width)
             if config.evidence_width
             else None
         )
@@ -128,8 +129,8 @@ class ForgeryVision(nn.Module):
         picture, view = keep.nonzero(as_tuple=True)
         views = pixel_values[picture, view]
         chunk = len(views) if self.training else _CHUNK
-        parts = [self._encode(part) for part in views.split(chunk)]
-        joined = {
+        parts = [self._encode(part) for part in torch.split(views, chunk)]
+        joined: dict[str, Any] = {
             field.name: _join([getattr(part, field.name) for part in parts])
             for field in fields(ViewFeatures)
             if field.name not in {"picture", "view", "batch"}
@@ -160,12 +161,16 @@ class ForgeryVision(nn.Module):
         return ViewFeatures(fused, summary, stride4, stride8, centres, inside, empty, empty, 0)
 
     def _centres(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """Average x and y over each patch's valid pixels; frame is (N, 3, S, S)."""
+        """Average x and y over each patch's valid pixels; frame is (N, 3, S, S).
+
+        A patch is inside if half of it is valid; of a strip so thin that it half fills none, those
+        that it fills most.
+        """
         pooled = functional.adaptive_avg_pool2d(frame, self.grid).flatten(2)
         share = pooled[:, 0]
         weighted = functional.adaptive_avg_pool2d(frame[:, 1:] * frame[:, :1], self.grid).flatten(2)
         centres = (weighted / share.clamp(min=1e-6)[:, None]).transpose(1, 2)
-        return centres, share >= 0.5
+        return centres, share >= share.amax(1, keepdim=True).clamp(max=0.5)
 
     def image_tokens(
         self, features: ViewFeatures, overview_grid: int, mosaic_grid: int
@@ -178,7 +183,7 @@ class ForgeryVision(nn.Module):
             mosaic_grid: side of the mosaic's token grid; 0 for none.
         """
         overview = features.fused[features.view == 0]
-        plane = overview.transpose(1, 2).unflatten(-1, (self.grid, self.grid))
+        plane = overview.transpose(1, 2).reshape(len(overview), -1, self.grid, self.grid)
         parts = [functional.adaptive_avg_pool2d(plane, overview_grid).flatten(2).transpose(1, 2)]
         if mosaic_grid:
             parts.append(_mosaic(features, mosaic_grid))
@@ -200,7 +205,7 @@ def _mosaic(features: ViewFeatures, grid: int) -> Tensor:
     flat = features.fused[use]
     total = flat.new_zeros(features.batch * grid**2, flat.shape[-1]).index_add(0, index[use], flat)
     count = torch.bincount(index[use], minlength=len(total)).clamp(min=1)
-    return (total / count[:, None]).unflatten(0, (features.batch, grid**2))
+    return (total / count[:, None]).reshape(features.batch, grid**2, -1)
 
 
 def select_tiles(features: ViewFeatures) -> ViewFeatures:

@@ -58,7 +58,8 @@ def parameter_groups(
         low_rank_rate: learning rate of the low-rank updates; above 2e-4 CLIP drifts.
         full_rate: learning rate of the rest.
     """
-    low, full = [], []
+    low: list[nn.Parameter] = []
+    full: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -121,9 +121,8 @@ def build(config: InstructConfig) -> PeftModel:
     torch.manual_seed(config.loop.seed)
     adapted = load_adapter(build_base_model(PRESETS[config.preset]()), config.start)
     model = forgery_vlm(adapted)
-    last = model.seg_prompt.project[-1]
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
+    for parameter in model.seg_prompt.project[-1].parameters():
+        nn.init.zeros_(parameter)
     _freeze_encoders(model)
     return adapted
 
@@ -132,7 +131,7 @@ def run(config: InstructConfig) -> Path:
     """Train, or go on with a run, and return the folder of the averaged adapter."""
     adapted = build(config)
     model_config = forgery_vlm(adapted).config
-    tokenizer = load_tokenizer(base_weights_dir(model_config.base["text"]), model_config)
+    tokenizer = load_tokenizer(base_weights_dir((model_config.base or {})["text"]), model_config)
     processor = ForgeryProcessor(model_config, tokenizer)
     pool = Pool.from_folders(config.photos, config.generated, "train")
     plan = LessonPlan(

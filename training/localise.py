@@ -74,7 +74,10 @@ def localise_terms(model: ForgeryVLM, batch: dict[str, Tensor]) -> dict[str, Ten
     inside = functional.max_pool2d(validity[:, None], MASK_STRIDE)[:, 0] > 0
     real = labels[picture] != SYNTHETIC
     masks = mask_loss(logits, target, inside & real[:, None, None])
-    evidence = model.model.vision.evidence(features)
+    pool = model.model.vision.evidence
+    if pool is None:
+        raise ValueError("the first stage needs evidence_width above 0: it trains the tile head")
+    evidence = pool(features)
     altered = (target.flatten(1).mean(1) > _ALTERED_SHARE).float()
     tiles = functional.binary_cross_entropy_with_logits(
         evidence.view_logits, altered, weight=real.float()

@@ -113,7 +113,8 @@ def altered_share(
     part = mask[_window(corner, size)]
     tile[: part.shape[0], : part.shape[1]] = part
     side = size // MASK_STRIDE
-    return tile.reshape(side, MASK_STRIDE, side, MASK_STRIDE).mean((1, 3))
+    share = tile.reshape(side, MASK_STRIDE, side, MASK_STRIDE).mean((1, 3))
+    return np.asarray(share, np.float32)
 
 
 def collate_views(samples: list[dict[str, Tensor]]) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.model.calibration import Calibrator
+
+LOGITS = st.tuples(*[st.floats(-30, 30)] * 3)
+
+
+def _fitted(**changes: object) -> Calibrator:
+    scores = tuple(np.linspace(0, 1, 400).tolist())
+    settings = {"scores": scores, "manipulated": tuple(int(s > 0.5) for s in scores)}
+    return Calibrator(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+@given(LOGITS, st.floats(0.01, 0.99))
+def test_probabilities_sum_to_one_and_lie_in_their_interval(
+    logits: tuple[float, float, float], prior: float
+) -> None:
+    decision = _fitted().decide(np.array(logits), prior)
+    manipulated = 1 - decision.probability["authentic"]
+    assert sum(decision.probability.values()) == pytest.approx(1, abs=1e-9)
+    assert decision.interval[0] - 1e-9 <= manipulated <= decision.interval[1] + 1e-9
+
+
+@given(LOGITS)
+def test_a_calibrator_fitted_on_nothing_never_commits_itself(
+    logits: tuple[float, float, float],
+) -> None:
+    decision = Calibrator().decide(np.array(logits))
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.interval == (0.0, 1.0)
+
+
+@given(LOGITS, st.floats(0.01, 0.49), st.floats(0.5, 0.99))
+def test_a_higher_base_rate_never_lowers_the_probability_of_manipulation(
+    logits: tuple[float, float, float], low: float, high: float
+) -> None:
+    calibrator = _fitted()
+    rare = calibrator.decide(np.array(logits), low).probability["authentic"]
+    common = calibrator.decide(np.array(logits), high).probability["authentic"]
+    assert common <= rare + 1e-9
+
+
+def test_the_fitted_base_rate_leaves_probabilities_as_they_are() -> None:
+    calibrator = _fitted(prior=0.65)
+    logits = np.array([0.3, 1.2, -0.5])
+    stated = calibrator.decide(logits, 0.65).probability
+    assert [stated[name] for name in CLASSES] == pytest.approx(calibrator.probabilities(logits))
+
+
+def test_clear_logits_give_their_class_and_even_ones_are_inconclusive() -> None:
+    calibrator = _fitted()
+    for index, verdict in enumerate(CLASSES):
+        logits = np.full(3, -8.0)
+        logits[index] = 8.0
+        assert calibrator.decide(logits).verdict is verdict
+    assert calibrator.decide(np.array([0.0, 0.0, 0.0])).verdict is Verdict.INCONCLUSIVE
+    assert calibrator.decide(np.array([-9.0, 5.0, 5.0])).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_larger_temperature_is_less_certain() -> None:
+    logits = np.array([0.0, 3.0, 1.0])
+    sure = _fitted(temperature=0.5).probabilities(logits).max()
+    unsure = _fitted(temperature=4.0).probabilities(logits).max()
+    assert unsure < sure
+
+
+def test_save_and_load_return_the_same_calibrator(tmp_path: Path) -> None:
+    calibrator = _fitted(mask_offset=0.5, version="200 pictures")
+    calibrator.save(tmp_path)
+    assert Calibrator.load(tmp_path) == calibrator

@@ -1,0 +1,94 @@
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from morelli.data_pipeline.images import Picture
+from morelli.data_pipeline.report import Report, ReportPaths, canonical, validate
+from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.model.calibration import Calibrator
+from morelli.model.checkpoint import Checkpoint
+from morelli.model.examiner import Examiner
+
+Draw = Callable[..., Picture]
+
+
+def _record(report: Report) -> dict[str, object]:
+    maps = {m.instrument: f"{m.instrument}.png" for m in report.measurements if m.map is not None}
+    mask = "mask.png" if report.mask is not None else None
+    return report.as_json(ReportPaths("map.png", mask, maps))
+
+
+def _leaning(checkpoint: Checkpoint, verdict: Verdict) -> Checkpoint:
+    offsets = tuple(100.0 * (name == verdict) for name in CLASSES)
+    calibrator = dataclasses.replace(checkpoint.calibrator, offsets=offsets, temperature=1e3)
+    return dataclasses.replace(checkpoint, calibrator=calibrator)
+
+
+@pytest.mark.parametrize("verdict", CLASSES)
+def test_report_mask_and_words_follow_the_verdict(
+    tiny_checkpoint: Checkpoint, draw: Draw, verdict: Verdict
+) -> None:
+    picture = draw(96, 130)
+    report = Examiner(_leaning(tiny_checkpoint, verdict)).examine(picture)
+    validate(_record(report))
+    assert report.verdict is verdict
+    assert (report.mask is not None) == (verdict is Verdict.TAMPERED)
+    assert report.map.shape == (96, 130)
+    assert 0 <= report.map.min() <= report.map.max() <= 1
+
+
+def test_the_same_bytes_give_the_same_report(tiny_checkpoint: Checkpoint, draw: Draw) -> None:
+    first = Examiner(tiny_checkpoint).examine(draw(150, 90))
+    second = Examiner(tiny_checkpoint).examine(draw(150, 90))
+    assert canonical(_record(first)) == canonical(_record(second))
+    np.testing.assert_array_equal(first.map, second.map)
+
+
+def test_pictures_examined_before_change_nothing(tiny_checkpoint: Checkpoint, draw: Draw) -> None:
+    examiner = Examiner(tiny_checkpoint)
+    alone = canonical(_record(examiner.examine(draw(80, 80))))
+    examiner.examine(draw(200, 140, seed=3))
+    assert canonical(_record(examiner.examine(draw(80, 80)))) == alone
+
+
+def test_the_number_of_threads_moves_no_probability(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    picture = draw(130, 200)
+    threads = torch.get_num_threads()
+    looks = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        looks.append(Examiner(tiny_checkpoint).look(picture))
+    torch.set_num_threads(threads)
+    one, two = looks
+    assert one.verdict is two.verdict
+    for name in CLASSES:
+        assert one.probability[name] == pytest.approx(two.probability[name], abs=1e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 700), (300, 65)])
+def test_strips_and_the_smallest_pictures_are_examined(
+    tiny_checkpoint: Checkpoint, draw: Draw, height: int, width: int
+) -> None:
+    look = Examiner(tiny_checkpoint).look(draw(height, width))
+    assert look.map.shape == (height, width)
+    assert np.isfinite(look.map).all()
+
+
+def test_without_a_fitted_calibrator_the_verdict_is_inconclusive(
+    tiny_checkpoint: Checkpoint,
+    draw: Draw,
+) -> None:
+    checkpoint = dataclasses.replace(tiny_checkpoint, calibrator=Calibrator())
+    assert Examiner(checkpoint).look(draw(70, 70)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_base_rate_outside_zero_to_one_is_refused(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1, got 1"):
+        Examiner(tiny_checkpoint, prior=1.0)
