@@ -16,6 +16,8 @@ from scipy.stats import bootstrap, rankdata
 LEVELS = 256
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
+_BATCH = 1_000_000
+"""Values that are resampled at a time, a bound on memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,7 @@ def roc_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     wanted, others = int(positive.sum()), int((~positive).sum())
     if not wanted or not others:
         raise ValueError(f"ROC-AUC needs both classes, got {wanted} positive, {others} negative")
-    ranks = rankdata(scores)[positive].sum()
-    return float((ranks - wanted * (wanted + 1) / 2) / (wanted * others))
+    return float(_rank_auc(scores[positive], scores[~positive]))
 
 
 def mean_estimate(
@@ -197,7 +198,7 @@ def mean_estimate(
     array = np.asarray(values, np.float64)
     if not array.size or not np.isfinite(array).all():
         raise ValueError(f"a mean needs finite values, got {array.size} of them")
-    return _estimate([array], lambda sample: float(sample.mean()), lowest, seed)
+    return _estimate([array], np.mean, lowest, seed)
 
 
 def auc_estimate(
@@ -209,25 +210,27 @@ def auc_estimate(
         ValueError: as `roc_auc`.
     """
     roc_auc(scores, positive)
+    return _estimate([scores[positive], scores[~positive]], _rank_auc, 0.0, seed)
 
-    def area(high: NDArray[np.float64], low: NDArray[np.float64]) -> float:
-        truth = np.repeat([True, False], [len(high), len(low)])
-        return roc_auc(np.concatenate([high, low]), truth)
 
-    return _estimate([scores[positive], scores[~positive]], area, 0.0, seed)
+def _rank_auc(high: NDArray[Any], low: NDArray[Any], axis: int = -1) -> NDArray[np.float64]:
+    """Return the AUC of positives' and negatives' scores along the last axis."""
+    wanted, others = high.shape[axis], low.shape[axis]
+    ranks = rankdata(np.concatenate([high, low], axis), axis=axis)[..., :wanted]
+    return np.asarray((ranks.sum(axis) - wanted * (wanted + 1) / 2) / (wanted * others))
 
 
 def _estimate(
-    samples: list[NDArray[np.float64]], statistic: Callable[..., float], lowest: float, seed: int
+    samples: list[NDArray[np.float64]], statistic: Callable[..., Any], lowest: float, seed: int
 ) -> Estimate:
     """Compute a statistic of independent samples and its percentile interval."""
-    value = statistic(*samples)
+    value = float(statistic(*samples))
     count = sum(len(sample) for sample in samples)
     if min(len(sample) for sample in samples) < 2:
         # One image says nothing of how much others would differ: the figure may be anything.
         return Estimate(value, lowest, 1.0, count)
     interval = bootstrap(
-        samples, statistic, n_resamples=_RESAMPLES, vectorized=False,
+        samples, statistic, n_resamples=_RESAMPLES, batch=max(1, _BATCH // count),
         confidence_level=_CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return Estimate(value, float(interval.low), float(interval.high), count)

@@ -14,6 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from morelli.serve.train_command import (
+    instruct_arguments,
+    localise_arguments,
+    run_instruct,
+    run_localise,
+)
+
 if TYPE_CHECKING:
     from morelli.serve.batch import Outcome
 
@@ -267,6 +274,16 @@ masks and a manifest. The same seed makes the same bytes.
 
 {_EXIT_CODES}"""
 
+_LOCALISE_EPILOG = """example:
+  morelli train localise --photos photos --generated generated --out runs/localise loop.steps=2000
+
+Pictures are forged while it trains. Options and their defaults: training/localise.py."""
+
+_INSTRUCT_EPILOG = """example:
+  morelli train instruct --start runs/localise/adapter --photos photos --out runs/instruct
+
+Options and their defaults: training/instruct.py."""
+
 VERBS = {
     "examine": Verb(
         "examine pictures: verdict, probability, where, why, and a report",
@@ -281,9 +298,21 @@ VERBS = {
     "data synth": Verb(
         "make labelled training pictures from your own", _SYNTH_EPILOG, _synth_arguments, _synth
     ),
+    "train localise": Verb(
+        "teach the encoders and the mask decoder to find altered pixels",
+        _LOCALISE_EPILOG,
+        localise_arguments,
+        run_localise,
+    ),
+    "train instruct": Verb(
+        "teach words, verdict and mask together, on what the encoders see",
+        _INSTRUCT_EPILOG,
+        instruct_arguments,
+        run_instruct,
+    ),
 }
 """Every command; a second word ("data synth") makes it one of a family. A new verb is a line here
-and its two functions above: "train localise", "train sft"."""
+and its two functions."""
 
 FAMILIES = {"data": "make training data", "train": "train on your own data"}
 """First word of a two-word command -> one line for the list of commands."""

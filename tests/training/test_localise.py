@@ -53,7 +53,7 @@ def test_four_pictures_are_soon_learned_by_heart(model, batch):
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
     history = []
     for _ in range(80):
-        loss = sum(localise_terms(model, **batch).values())
+        loss = sum(localise_terms(model, batch).values())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -62,7 +62,7 @@ def test_four_pictures_are_soon_learned_by_heart(model, batch):
 
 
 def test_every_term_is_a_finite_number(model, batch):
-    terms = localise_terms(model, **batch)
+    terms = localise_terms(model, batch)
     assert set(terms) == {"mask_cross_entropy", "mask_dice", "tile", "verdict"}
     assert all(term.shape == () and term.isfinite() for term in terms.values())
 
@@ -70,22 +70,22 @@ def test_every_term_is_a_finite_number(model, batch):
 @torch.no_grad()
 def test_the_mask_of_a_synthetic_picture_is_unknown(model, batch):
     model.eval()
-    plain = localise_terms(model, **batch)
+    plain = localise_terms(model, batch)
     truth = batch["truth"].clone()
     truth[3] = 1.0
-    changed = localise_terms(model, batch["pixel_values"], truth, batch["labels"])
+    changed = localise_terms(model, {**batch, "truth": truth})
     torch.testing.assert_close(changed, plain)
 
 
 @torch.no_grad()
 def test_tiles_that_only_pad_the_batch_change_nothing(model, batch):
     model.eval()
-    plain = localise_terms(model, **batch)
+    plain = localise_terms(model, batch)
     views, truth = batch["pixel_values"], batch["truth"]
-    padded = localise_terms(
-        model,
-        torch.cat([views, views.new_zeros(4, 2, *views.shape[2:])], dim=1),
-        torch.cat([truth, truth.new_ones(4, 2, 16, 16)], dim=1),
-        batch["labels"],
-    )
-    torch.testing.assert_close(padded, plain, atol=1e-5, rtol=1e-5)
+    padded = {
+        "pixel_values": torch.cat([views, views.new_zeros(4, 2, *views.shape[2:])], dim=1),
+        "truth": torch.cat([truth, truth.new_ones(4, 2, 16, 16)], dim=1),
+        "labels": batch["labels"],
+    }
+    terms = localise_terms(model, padded)
+    torch.testing.assert_close(terms, plain, atol=1e-5, rtol=1e-5)

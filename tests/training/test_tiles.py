@@ -8,7 +8,7 @@ import torch
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.model.presets import tiny
 from morelli.training import tiles
-from morelli.training.tiles import MadeTiles, TilePlan, collate, label_of
+from morelli.training.tiles import MadeTiles, TilePlan, collate_views, label_of
 
 HEIGHT, WIDTH = 80, 150
 
@@ -81,7 +81,7 @@ def test_a_label_is_an_index_of_the_classes():
 
 def test_collating_pads_short_pictures_with_invalid_views_and_no_truth(stream):
     long, short = next(stream(count=4)), next(stream(count=2))
-    batch = collate([long, short])
+    batch = collate_views([long, short])
     assert batch["pixel_values"].shape == (2, 5, 9, 64, 64)
     assert batch["truth"].shape == (2, 4, 16, 16)
     assert torch.equal(batch["pixel_values"][0], long["pixel_values"])
