@@ -145,7 +145,7 @@ def to_levels(heat: NDArray[Any]) -> NDArray[np.uint8]:
         return heat
     if not ((heat >= 0) & (heat <= 1)).all():
         raise ValueError("map must hold numbers from 0 to 1; it holds others, or NaN")
-    return np.rint(heat * (LEVELS - 1)).astype(np.uint8)
+    return np.asarray(np.rint(heat * (LEVELS - 1)), np.uint8)
 
 
 def best_global_threshold(counts: Sequence[PixelCounts]) -> tuple[float, NDArray[np.float64]]:
@@ -182,15 +182,12 @@ def roc_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     return float(_rank_auc(scores[positive], scores[~positive]))
 
 
-def mean_estimate(
-    values: Sequence[float] | NDArray[np.float64], lowest: float = 0.0, seed: int = 0
-) -> Estimate:
+def mean_estimate(values: Sequence[float] | NDArray[np.float64], lowest: float = 0.0) -> Estimate:
     """Return the mean of one value an image.
 
     Args:
         values: (n,) from `lowest` to 1.
         lowest: what a value can be at least: -1 for differences.
-        seed: of the resampling.
 
     Raises:
         ValueError: there are no values, or one is not finite.
@@ -198,19 +195,17 @@ def mean_estimate(
     array = np.asarray(values, np.float64)
     if not array.size or not np.isfinite(array).all():
         raise ValueError(f"a mean needs finite values, got {array.size} of them")
-    return _estimate([array], np.mean, lowest, seed)
+    return _estimate([array], np.mean, lowest)
 
 
-def auc_estimate(
-    scores: NDArray[np.float64], positive: NDArray[np.bool_], seed: int = 0
-) -> Estimate:
+def auc_estimate(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> Estimate:
     """Return the ROC-AUC; its interval resamples the images of each class apart.
 
     Raises:
         ValueError: as `roc_auc`.
     """
     roc_auc(scores, positive)
-    return _estimate([scores[positive], scores[~positive]], _rank_auc, 0.0, seed)
+    return _estimate([scores[positive], scores[~positive]], _rank_auc, 0.0)
 
 
 def _rank_auc(high: NDArray[Any], low: NDArray[Any], axis: int = -1) -> NDArray[np.float64]:
@@ -221,7 +216,7 @@ def _rank_auc(high: NDArray[Any], low: NDArray[Any], axis: int = -1) -> NDArray[
 
 
 def _estimate(
-    samples: list[NDArray[np.float64]], statistic: Callable[..., Any], lowest: float, seed: int
+    samples: list[NDArray[np.float64]], statistic: Callable[..., Any], lowest: float
 ) -> Estimate:
     """Compute a statistic of independent samples and its percentile interval."""
     value = float(statistic(*samples))
@@ -231,7 +226,7 @@ def _estimate(
         return Estimate(value, lowest, 1.0, count)
     interval = bootstrap(
         samples, statistic, n_resamples=_RESAMPLES, batch=max(1, _BATCH // count),
-        confidence_level=_CONFIDENCE, method="percentile", rng=np.random.default_rng(seed),
+        confidence_level=_CONFIDENCE, method="percentile", rng=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
     return Estimate(value, float(interval.low), float(interval.high), count)
 

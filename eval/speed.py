@@ -78,7 +78,7 @@ def made_photograph(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]
         field += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     edges = 30 * np.sign(field[..., :1] - field[..., 1:2])
     grain = rng.normal(0, 2, (height, width, 1)).astype(np.float32)
-    return np.clip(128 + 40 * field + edges + grain, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(128 + 40 * field + edges + grain, 0, 255), np.uint8)
 
 
 def _jpeg(width: int, height: int, photo: Path | None) -> bytes:

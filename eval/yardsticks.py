@@ -287,9 +287,10 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
     if arguments.forgeries:
         samples = read_forgeries(arguments.forgeries, arguments.half, arguments.sources)
         cases += cases_of(samples, arguments.reencode)
-    for name in _MADE_SETS if arguments.made else ():
-        made = made_samples(*arguments.made, arguments.out / "made", name)
-        cases += cases_of(made, ())
+    if arguments.made:
+        photos, generated = arguments.made
+        for name in _MADE_SETS:
+            cases += cases_of(made_samples(photos, generated, arguments.out / "made", name), ())
     return cases
 
 

@@ -29,6 +29,7 @@ _NEIGHBOURS = 5
 _FEWEST_TRACES = 3
 _AMPLE_TRACES = 6
 """Coefficients that must show an earlier save: to be read at all, and for full reliability."""
+_FEWEST_BLOCKS = 12
 _MOST_BITS = 12.0
 # The luma table of annex K.1 of ITU-T T.81, row by row, that the IJG library scales.
 _ANNEX_K = np.array(
@@ -137,7 +138,7 @@ def measure_jpeg(picture: Picture) -> Measurement:
     """Look for the region that most lacks the JPEG save that the rest went through earlier.
 
     The value is the evidence, in bits for every block of 8 x 8 pixels, that a connected region of
-    half a percent of the picture or more was not part of the earlier save. The map is 0.5 at the
+    half a percent of the picture or more, 12 blocks at least, was not part of the earlier save. The map is 0.5 at the
     highest evidence expected on untouched photographs.
     """
     if picture.format == "JPEG":
@@ -183,7 +184,7 @@ def _compare(
 ) -> Measurement:
     """Make the measurement from (h, w) bits per block whose grid begins at `corner`."""
     low, high = expected_range(NAME)
-    region = strongest_region(levels)
+    region = strongest_region(levels, _FEWEST_BLOCKS)
     value = round(region.level, 4) if region else 0.0
     box = None
     if region and value > high:

@@ -35,7 +35,7 @@ def _largest(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(labels == 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA])), np.bool_)
 
 
-def strongest_region(levels: NDArray[np.floating]) -> Region | None:
+def strongest_region(levels: NDArray[np.floating], fewest: int) -> Region | None:
     """Find the highest level that a connected region of half a percent of the grid reaches.
 
     A threshold on a map asks whether such a region exists at one level; this is the highest level
@@ -43,11 +43,13 @@ def strongest_region(levels: NDArray[np.floating]) -> Region | None:
 
     Args:
         levels: (h, w), one reading a cell, 0 where there is none.
+        fewest: cells that a region must have in however small a grid, since chance makes small
+            groups of cells stand out.
 
     Returns:
         The region, or None if no region reads above 0.
     """
-    smallest = max(4, int(np.ceil(_SMALLEST_SHARE * levels.size)))
+    smallest = max(fewest, int(np.ceil(_SMALLEST_SHARE * levels.size)))
     low, high = 0.0, float(levels.max())
     found = None
     for _ in range(_HALVINGS):
