@@ -94,7 +94,7 @@ def _large_encoders() -> dict[str, Any]:
 
 
 def fakereasoning_13b() -> ForgeryVLMConfig:
-    """Return FakeReasoning as published: CLIP-L/14-336, DINOv2-L, Vicuna-13B, T = 10."""
+    """Return FakeReasoning: CLIP-L/14-336, DINOv2-L, Vicuna-13B, T = 10; our verdict words."""
     return ForgeryVLMConfig(
         **_large_encoders(),
         text_config=LlamaConfig(

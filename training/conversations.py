@@ -89,9 +89,13 @@ class MadeConversations(IterableDataset[dict[str, Tensor]]):
         """Return token ids, labels, and the position from which the verdict is read."""
         height, width = made.mask.shape
         unsure = rng.random() < self.plan.inconclusive
-        verdict = Verdict.INCONCLUSIVE if unsure else made.verdict
         named = {measurement.instrument: measurement for measurement in spoken}
-        answer = teach(verdict, made.kind, made.mask, named, rng)
+        if unsure:  # nothing may be said of an altered part that nobody is sure of
+            verdict = Verdict.INCONCLUSIVE
+            answer = teach(verdict, None, np.zeros_like(made.mask), named, rng)
+        else:
+            verdict = made.verdict
+            answer = teach(verdict, made.kind, made.mask, named, rng)
         words = render(answer).removeprefix(VERDICT_STEM)
         prompt = self.processor.encode(self.processor.prompt(spoken, height, width))
         given = prompt + self.processor.verdict_prefix(verdict)

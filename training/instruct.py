@@ -17,7 +17,7 @@ from morelli.model.presets import PRESETS
 from morelli.model.processing import ForgeryProcessor, load_tokenizer
 from morelli.training.adapters import parameter_groups
 from morelli.training.conversations import IGNORED, LessonPlan, MadeConversations, collate
-from morelli.training.loop import LoopConfig, Objective, forgery_vlm, train
+from morelli.training.loop import LoopConfig, Objective, forgery_vlm, pictures_seen, train
 from morelli.training.losses import mask_loss, verdict_loss
 from morelli.training.tiles import SYNTHETIC
 from morelli.training.warm_start import load_adapter
@@ -138,7 +138,7 @@ def run(config: InstructConfig) -> Path:
         config.sides,
         config.readings_dropped,
         config.inconclusive,
-        config.loop.seed * 10_000_000,
+        config.loop.seed * 10_000_000 + pictures_seen(config.out, config.loop),
     )
     return train(
         adapted,

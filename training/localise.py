@@ -14,7 +14,7 @@ from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.presets import PRESETS
 from morelli.model.views import RGB_CHANNELS
 from morelli.training.adapters import adapt, parameter_groups
-from morelli.training.loop import LoopConfig, Objective, forgery_vlm, train
+from morelli.training.loop import LoopConfig, Objective, forgery_vlm, pictures_seen, train
 from morelli.training.losses import mask_loss, verdict_loss
 from morelli.training.tiles import MASK_STRIDE, SYNTHETIC, MadeTiles, TilePlan, collate_views
 from morelli.training.warm_start import load_adapter, load_first_experiment
@@ -116,7 +116,12 @@ def run(config: LocaliseConfig) -> Path:
     """Train, or go on with a run, and return the folder of the averaged adapter."""
     model = build(config)
     pool = Pool.from_folders(config.photos, config.generated, "train")
-    plan = TilePlan(config.sides, config.tiles, config.maps_dropped, config.loop.seed * 10_000_000)
+    plan = TilePlan(
+        config.sides,
+        config.tiles,
+        config.maps_dropped,
+        config.loop.seed * 10_000_000 + pictures_seen(config.out, config.loop),
+    )
     return train(
         model,
         Objective(localise_terms, WEIGHTS),

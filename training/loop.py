@@ -85,6 +85,12 @@ def forgery_vlm(model: nn.Module) -> ForgeryVLM:
     return inner
 
 
+def pictures_seen(out: Path, options: LoopConfig) -> int:
+    """Return how many pictures a run has used up, so that a resumed one does not see them again."""
+    steps = [int(path.name.rpartition("-")[2]) for path in out.glob("checkpoint-*")]
+    return max(steps, default=0) * options.pictures
+
+
 def train(
     model: PeftModel,
     objective: Objective,
