@@ -375,7 +375,7 @@ def _write_png(levels: NDArray[np.uint8], path: Path) -> None:
     """Write a grey PNG beside its place and move it there, so that no reader sees half of it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        Image.fromarray(levels).save(unfinished, format="PNG")
+        Image.fromarray(levels).save(unfinished, format="PNG", compress_level=1)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -138,8 +138,8 @@ def measure_jpeg(picture: Picture) -> Measurement:
     """Look for the region that most lacks the JPEG save that the rest went through earlier.
 
     The value is the evidence, in bits for every block of 8 x 8 pixels, that a connected region of
-    half a percent of the picture or more, 12 blocks at least, was not part of the earlier save. The map is 0.5 at the
-    highest evidence expected on untouched photographs.
+    half a percent of the picture or more, 12 blocks at least, was not part of the earlier save. The
+    map is 0.5 at the highest evidence expected on untouched photographs.
     """
     if picture.format == "JPEG":
         luma, table = _stored_luma(picture.data)

@@ -150,8 +150,8 @@ def measure_noise(picture: Picture) -> Measurement:
 
     The value is the ratio of noise levels, the larger of ratio and inverse, that a connected
     region of at least half a percent of the picture and 24 blocks reaches; it errs towards 1
-    where few blocks are smooth. The map is 0.5 where the ratio is
-    the highest expected on untouched photographs, on a logarithmic scale.
+    where few blocks are smooth. The map is 0.5 where the ratio is the highest expected on untouched
+    photographs, on a logarithmic scale.
     """
     blocks = _read_blocks(picture.pixels)
     share = float((blocks.weight > 0.2).mean())
