@@ -121,3 +121,7 @@ def main() -> None:
     readings = read_pictures(Examiner(checkpoint), pool, args.count, tuple(args.sides))
     fit(readings, f"{args.count} made validation pictures").save(args.checkpoint)
     write_list(args.checkpoint, record["name"], record["version"], record["validation"])
+
+
+if __name__ == "__main__":
+    main()

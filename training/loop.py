@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 from transformers import Trainer, TrainingArguments
 
-from morelli.model.checkpoint import save_adapter
+from morelli.model.checkpoint import save_adapter, write_list
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.precision import fastest_dtype
 from morelli.training.averaging import MovingAverage
@@ -100,7 +100,7 @@ def train(
     out: Path,
     options: LoopConfig,
 ) -> Path:
-    """Train, or go on with the run found in `out`, and return the averaged adapter's folder.
+    """Train, or go on with the run found in `out`; return the averaged adapter, a checkpoint.
 
     Args:
         model: adapted; only what has `requires_grad` learns.
@@ -131,4 +131,5 @@ def train(
     average.copy_to(model)
     folder = out / "adapter"
     save_adapter(model, forgery_vlm(model).config, folder)
+    write_list(folder, out.name, f"{options.steps} steps", {})
     return folder
