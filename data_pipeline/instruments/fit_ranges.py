@@ -11,7 +11,6 @@ import argparse
 import csv
 import datetime
 import json
-import shlex
 import sys
 import zlib
 from collections import defaultdict
@@ -185,9 +184,7 @@ def main(command: Sequence[str]) -> None:
         readings = list(tqdm(work, total=len(paths), unit="photograph"))
     document.update(
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        command=shlex.join(
-            ["python", "-m", "morelli.data_pipeline.instruments.fit_ranges", *command]
-        ),
+        command=f"python -m morelli.data_pipeline.instruments.fit_ranges {arguments.photos.name}",
         target=TARGET,
         photographs=len(paths),
     )
