@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from morelli.data_pipeline.answer import VERDICT_STEM, render
 from morelli.data_pipeline.images import picture_from_bytes
@@ -19,7 +18,7 @@ from morelli.data_pipeline.maker.make import Made
 from morelli.data_pipeline.schema import Measurement, Verdict
 from morelli.data_pipeline.teacher import teach
 from morelli.model.processing import ForgeryProcessor
-from morelli.training.tiles import altered_share, collate_views, label_of
+from morelli.training.tiles import altered_share, collate_views, label_of, worker_seeds
 
 IGNORED = -100
 """Label of tokens that are not learned."""
@@ -53,15 +52,8 @@ class MadeConversations(IterableDataset[dict[str, Tensor]]):
         self.plan = plan
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Yield one conversation at a time; workers interleave the seeds."""
-        cv2.setNumThreads(1)
-        torch.set_num_threads(1)
-        worker = get_worker_info()
-        step, start = (worker.num_workers, worker.id) if worker else (1, 0)
-        seed = self.plan.first_seed + start
-        while True:
-            yield self._sample(seed)
-            seed += step
+        """Give one conversation at a time; workers interleave the seeds."""
+        return map(self._sample, worker_seeds(self.plan.first_seed))
 
     def _sample(self, seed: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([seed, 2])

@@ -1,5 +1,6 @@
 """An endless stream of freshly made forgeries, cut into tiles for the localiser."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,16 @@ class TilePlan:
     first_seed: int
 
 
+def worker_seeds(first: int) -> Iterator[int]:
+    """Return this worker's share of the endless seeds from `first`, its libraries on one thread."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    worker = get_worker_info()
+    return (
+        itertools.count(first + worker.id, worker.num_workers) if worker else itertools.count(first)
+    )
+
+
 class MadeTiles(IterableDataset[dict[str, Tensor]]):
     """Pictures made on the fly, the same from the same first seed; never the same twice."""
 
@@ -51,15 +62,8 @@ class MadeTiles(IterableDataset[dict[str, Tensor]]):
         self.plan = plan
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Yield one picture's tiles at a time; workers interleave the seeds."""
-        cv2.setNumThreads(1)
-        torch.set_num_threads(1)
-        worker = get_worker_info()
-        step, start = (worker.num_workers, worker.id) if worker else (1, 0)
-        seed = self.plan.first_seed + start
-        while True:
-            yield self._sample(seed)
-            seed += step
+        """Give one picture's tiles at a time; workers interleave the seeds."""
+        return map(self._sample, worker_seeds(self.plan.first_seed))
 
     def _sample(self, seed: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([seed, 1])
