@@ -163,6 +163,23 @@ def open_picture(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Picture:
     return picture_from_bytes(_read_file(name, limits), name, limits)
 
 
+def upright_size(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """Return (height, width) of the upright picture, read from the header without any pixels.
+
+    Raises:
+        ImageError: as `open_picture`, except for damage that only decoding would find.
+    """
+    data, name = _read_file(str(path), limits), str(path)
+    kind = _accepted_format(data, name)
+    with _silence(), _refusal(kind, data, name):
+        image = _open(kind, data, name)
+        _check_size(image.size, name, limits)
+        # HEIF's header already gives the upright size.
+        turned = kind != "HEIF" and _orientation(image, []) >= 5
+        width, height = image.size
+    return (width, height) if turned else (height, width)
+
+
 def _read_file(path: str, limits: Limits) -> bytes:
     """Return the bytes of a regular file that is within the limit."""
     try:

@@ -1,0 +1,89 @@
+"""Everybody's data sets, read as they were published. One file and one line of `CONVERTERS` each.
+
+`samples("columbia", root, work)` is the short way: it yields `ForensicSample`s whose masks are the
+PNG files that Morelli reads, written to the `work` folder.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from morelli.data_pipeline.converters import (
+    autosplice,
+    casia1,
+    casia2,
+    columbia,
+    coverage,
+    imd2020,
+    misd,
+    nist16,
+)
+from morelli.data_pipeline.converters.layout import Converter, Entries, LayoutError, Skipped
+from morelli.data_pipeline.converters.layout import items as _items
+from morelli.data_pipeline.converters.store import stored
+from morelli.data_pipeline.manifest import Row
+from morelli.data_pipeline.schema import ForensicSample
+
+CONVERTERS = {
+    "autosplice": Converter(autosplice.read, autosplice.EXPECTED),
+    "casia1": Converter(casia1.read, casia1.EXPECTED),
+    "casia2": Converter(casia2.read, casia2.EXPECTED),
+    "columbia": Converter(columbia.read, columbia.EXPECTED),
+    "coverage": Converter(coverage.read, coverage.EXPECTED),
+    "imd2020": Converter(imd2020.read, imd2020.EXPECTED),
+    "misd": Converter(misd.read, misd.EXPECTED),
+    "nist16": Converter(nist16.read, nist16.EXPECTED),
+}
+"""Data sets by the name under which commands know them."""
+
+__all__ = ["CONVERTERS", "LayoutError", "Skipped", "items", "rows", "samples"]
+
+
+def items(name: str, root: Path) -> Entries:
+    """List the entries of a data set as it was published, without reading any pixels.
+
+    Args:
+        name: a key of `CONVERTERS`.
+        root: the folder that holds it.
+
+    Raises:
+        ValueError: no such converter.
+        LayoutError: the folder looks otherwise; the message draws what was expected and found.
+    """
+    if name not in CONVERTERS:
+        raise ValueError(f"no converter {name!r}; there are {', '.join(CONVERTERS)}")
+    return _items(name, CONVERTERS[name], root)
+
+
+def rows(
+    name: str, root: Path, work: Path, skip: Callable[[Skipped], None] = lambda _: None
+) -> Iterator[Row]:
+    """Read a data set into manifest rows, with masks (and packed pictures) as files.
+
+    Args:
+        name: a key of `CONVERTERS`.
+        root: the folder that holds it; never written to.
+        work: folder for what has to be written: masks/ and, where pictures are packed, images/.
+        skip: told of every entry that cannot be used, and why.
+
+    Raises:
+        ValueError: see `items`.
+        OSError: `work` cannot be written to.
+    """
+    for entry in items(name, root):
+        row = entry if isinstance(entry, Skipped) else stored(entry, work)
+        if isinstance(row, Skipped):
+            skip(row)
+        else:
+            yield row
+
+
+def samples(
+    name: str, root: Path, work: Path, skip: Callable[[Skipped], None] = lambda _: None
+) -> Iterator[ForensicSample]:
+    """Read a data set into labelled samples; arguments and errors as `rows`.
+
+    Paths are those of the files, absolute where `root` and `work` are. An untouched picture has no
+    mask file. A tampered one without a mask was published without.
+    """
+    for row in rows(name, root, work, skip):
+        yield row.sample

@@ -1,0 +1,58 @@
+"""Puts an item's mask, and its picture if it came packed, into files that a manifest can name."""
+
+import zlib
+from pathlib import Path
+from zipfile import BadZipFile
+
+from morelli.data_pipeline.converters.layout import Item, Skipped
+from morelli.data_pipeline.formats import recognise
+from morelli.data_pipeline.images import ImageError, Limits, upright_size, write_mask
+from morelli.data_pipeline.manifest import Row
+from morelli.data_pipeline.schema import ForensicSample
+
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
+_LIMITS = Limits(min_side=1)
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile, zlib.error)
+"""What reading a stranger's mask may raise; ImageError is a ValueError."""
+
+
+def stored(item: Item, work: Path) -> Row | Skipped:
+    """Write what has to be written and return the manifest's row.
+
+    Args:
+        item: an entry of a data set.
+        work: masks/<id>.png and images/<id>.<suffix> are written into it.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    image = _image_file(item, work)
+    if isinstance(image, Skipped):
+        return image
+    mask: Path | None = None
+    if item.mask is not None:
+        try:
+            pixels = item.mask(*upright_size(image, _LIMITS))
+        except _UNREADABLE as error:
+            return Skipped(str(image), f"its mask cannot be used: {error}")
+        mask = work / "masks" / f"{item.id}.png"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        write_mask(pixels, mask)
+    sample = ForensicSample(item.id, image, item.verdict, mask, item.kind, item.source, item.answer)
+    return Row(sample, item.conversation, item.extra)
+
+
+def _image_file(item: Item, work: Path) -> Path | Skipped:
+    if isinstance(item.image, Path):
+        try:
+            upright_size(item.image, _LIMITS)
+        except ImageError as error:
+            return Skipped(str(item.image), error.message)
+        return item.image
+    kind = recognise(item.image)
+    if kind not in _SUFFIXES:
+        return Skipped(item.id, f"holds no picture that can be written, but {kind or 'other data'}")
+    path = work / "images" / f"{item.id}{_SUFFIXES[kind]}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(item.image)
+    return path

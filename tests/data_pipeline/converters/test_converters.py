@@ -1,0 +1,94 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from morelli.data_pipeline.converters import (
+    CONVERTERS,
+    LayoutError,
+    Skipped,
+    items,
+    rows,
+    samples,
+)
+from morelli.data_pipeline.images import read_mask
+from morelli.data_pipeline.manifest import rows_of, write_rows
+from morelli.data_pipeline.schema import Verdict
+
+
+def test_every_converter_has_a_tree(trees: Any) -> None:
+    assert set(trees) == set(CONVERTERS)
+
+
+def test_a_published_layout_is_read_whole(published: Any, tmp_path: Path) -> None:
+    name, tree = published.name, published.tree
+    skipped: list[Skipped] = []
+    found = list(samples(name, tmp_path / "set", tmp_path / "work", skipped.append))
+    assert skipped == []
+    assert {sample.id: str(sample.verdict) for sample in found} == tree.verdicts
+    assert {sample.id for sample in found if sample.mask} == tree.masked
+    assert len({sample.source for sample in found}) == tree.sources
+    assert all(sample.source.startswith(f"{name}:") for sample in found)
+    assert all(sample.kind is None for sample in found if sample.verdict is Verdict.AUTHENTIC)
+    assert all(sample.image.is_file() for sample in found)
+
+
+def test_masks_say_which_pixels_are_altered(published: Any, tmp_path: Path) -> None:
+    name, mask = published.name, published.tree.mask
+    for sample in samples(name, tmp_path / "set", tmp_path / "work"):
+        if sample.mask:
+            stored = read_mask(sample.mask, *mask.shape)
+            # Columbia publishes its masks as JPEG.
+            assert (stored != mask).mean() <= (0.03 if name == "columbia" else 0.0)
+            assert set(np.unique(np.asarray(Image.open(sample.mask)))) <= {0, 255}
+
+
+def test_a_data_set_survives_the_manifest(published: Any, tmp_path: Path) -> None:
+    name = published.name
+    before = list(rows(name, tmp_path / "set", tmp_path / "work"))
+    assert write_rows(before, tmp_path / "work" / "manifest.jsonl") == len(before)
+    after = list(rows_of(tmp_path / "work" / "manifest.jsonl"))
+    assert [row for _, row in after] == before
+    assert [line for line, _ in after] == list(range(1, len(before) + 1))
+
+
+@pytest.mark.parametrize("name", CONVERTERS)
+def test_another_layout_is_refused_with_what_was_expected_and_found(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "notes.txt").write_text("nothing of use")
+    with pytest.raises(LayoutError) as caught:
+        list(items(name, tmp_path))
+    message = str(caught.value)
+    assert str(tmp_path) in message
+    assert CONVERTERS[name].expected.strip().splitlines()[0] in message
+    assert "holiday/" in message
+    assert "notes.txt" in message
+
+
+@pytest.mark.parametrize("name", CONVERTERS)
+def test_a_missing_folder_is_said_to_be_missing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match="no such file or folder"):
+        list(items(name, tmp_path / "nowhere"))
+
+
+def test_a_mask_of_another_size_and_a_broken_picture_are_skipped_by_name(
+    trees: Any, tmp_path: Path
+) -> None:
+    tree = trees["coverage"](tmp_path)
+    Image.fromarray(tree.mask[:-1]).save(tmp_path / "mask/1forged.tif")
+    (tmp_path / "image/2.tif").write_bytes(b"no picture")
+    skipped: list[Skipped] = []
+    found = [sample.id for sample in samples("coverage", tmp_path, tmp_path / "w", skipped.append)]
+    assert found == ["1"]
+    assert "1t.tif" in skipped[0].where
+    assert "96 x 71" in skipped[0].reason
+    assert "2.tif" in skipped[1].where
+
+
+def test_an_unknown_name_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="casia1"):
+        items("casia3", tmp_path)
