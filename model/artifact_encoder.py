@@ -117,13 +117,22 @@ class ArtifactEncoder(nn.Module):
         self.dino = dino
         self.stem = stem
 
-    def forward(self, colours: Tensor, maps: Tensor) -> ArtifactFeatures:
-        """Encode (N, 3, S, S) colours in [0, 1] and (N, M, S, S) maps in [0, 1]."""
+    def forward(self, colours: Tensor, maps: Tensor, scale: int = 1) -> ArtifactFeatures:
+        """Encode (N, 3, S, S) colours in [0, 1] and (N, M, S, S) maps in [0, 1].
+
+        Args:
+            colours: at native resolution where there is a stem.
+            maps: likewise.
+            scale: the stem's features are averaged scale by scale, so that S may be that many
+                times the side that the transformer's grid is made for.
+        """
         if self.stem is None:
             stem: tuple[Tensor, ...] = ()
             inputs = torch.cat([normalise(colours), maps], dim=1)
         else:
             stem = self.stem(colours, maps)
+            if scale > 1:
+                stem = tuple(functional.avg_pool2d(plane, scale) for plane in stem)
             inputs = stem[-1]
         hidden = self.dino.embeddings(inputs)
         *layers, last = self.dino.encoder.layer

@@ -1,5 +1,6 @@
 """Join a configuration with the base weights that `morelli pull` fetched."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -30,7 +31,10 @@ def build_base_model(config: ForgeryVLMConfig, skip_init: bool = False) -> Forge
     else:
         model = ForgeryVLM(config)
     if "clip" in folders:
-        model.model.vision.semantic.clip.load_state_dict(_read(folders["clip"]))
+        weights = _read(folders["clip"])
+        model.model.vision.semantic.clip.load_state_dict(
+            _without_layers(weights, config.clip_config.num_hidden_layers)
+        )
     if "text" in folders:
         weights = _read(folders["text"])
         inner = {key.removeprefix("model."): value for key, value in weights.items()}
@@ -40,6 +44,16 @@ def build_base_model(config: ForgeryVLMConfig, skip_init: bool = False) -> Forge
             model.lm_head.weight.data.copy_(head)
     model.tie_weights()
     return model
+
+
+def _without_layers(weights: dict[str, torch.Tensor], first: int) -> dict[str, torch.Tensor]:
+    """Leave out the tower's layers from `first` on, which a shortened tower does not have."""
+    beyond = re.compile(r"encoder\.layers\.(\d+)\.")
+    return {
+        key: value
+        for key, value in weights.items()
+        if not (match := beyond.match(key)) or int(match[1]) < first
+    }
 
 
 def _read(folder: Path) -> dict[str, torch.Tensor]:

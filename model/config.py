@@ -14,8 +14,12 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
         dino_config: the artifact encoder, DINOv2's architecture. With a stem its "pixels" are the
             stem's features: `num_channels` = the stem's last width, `patch_size` = 1.
         text_config: any causal language model; its width W is the width of the fusion.
-        view_size: side S of a view in pixels.
-        tile_overlap: least overlap of neighbouring tiles in pixels.
+        view_size: side of a view of scale 1 in pixels.
+        scale_areas: largest area in pixels of a picture that is cut at scale 1, 2, ...; anything
+            larger is cut at one scale more. A view of scale k is k times as wide: the stem reads
+            it at native resolution, and what follows sees the stem's features averaged k by k.
+            Needs a stem; empty cuts every picture at scale 1.
+        tile_overlap: least overlap of neighbouring tiles in pixels of scale 1.
         map_names: instruments whose maps are input channels, in order.
         stem_channels: widths of the convolution stem at strides 4, 8 and 16; empty for none, then
             the artifact encoder takes pixels by its own patch projection.
@@ -49,6 +53,7 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
     dino_config: Any = None
     text_config: Any = None
     view_size: int = 224
+    scale_areas: list[int] | tuple[int, ...] = ()
     tile_overlap: int = 16
     map_names: list[str] | tuple[str, ...] = ()
     stem_channels: list[int] | tuple[int, ...] = ()
@@ -74,6 +79,10 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
         """Side of the patch grid of a view, the same for both encoders."""
         return int(self.clip_config.image_size // self.clip_config.patch_size)
 
+    def scale(self, height: int, width: int) -> int:
+        """Return the scale k at which a picture of this size in pixels is cut into views."""
+        return 1 + sum(height * width > area for area in self.scale_areas)
+
     @property
     def num_image_tokens(self) -> int:
         """Tokens that stand for one picture in the language model's input."""
@@ -96,5 +105,9 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
         width = self.text_config.hidden_size
         if width % self.fusion_heads:
             raise ValueError(f"width {width} is not a multiple of fusion_heads {self.fusion_heads}")
+        if self.scale_areas and not self.stem_channels:
+            raise ValueError(
+                f"scale_areas {self.scale_areas} needs stem_channels: only a stem pools"
+            )
         if self.stem_channels and len(self.stem_channels) != 3:
             raise ValueError(f"stem_channels needs strides 4, 8, 16, got {self.stem_channels}")

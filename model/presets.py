@@ -30,6 +30,7 @@ def tiny() -> ForgeryVLMConfig:
         ),
         view_size=64,
         tile_overlap=8,
+        scale_areas=(20_000,),
         map_names=("noise", "jpeg", "copy-move"),
         stem_channels=(8, 8, 16),
         semantic_taps=(1, 2),
@@ -47,10 +48,10 @@ def tiny() -> ForgeryVLMConfig:
 
 
 def embedded() -> ForgeryVLMConfig:
-    """Return the default that runs on two CPU cores: CLIP ViT-B/16 and SmolLM2-135M."""
+    """Return the default for two CPU cores: CLIP ViT-B/16's first 8 layers and SmolLM2-135M."""
     return ForgeryVLMConfig(
         clip_config=CLIPVisionConfig(
-            hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
+            hidden_size=768, intermediate_size=3072, num_hidden_layers=8,
             num_attention_heads=12, image_size=224, patch_size=16, hidden_act="quick_gelu",
         ),
         dino_config=Dinov2Config(
@@ -63,9 +64,10 @@ def embedded() -> ForgeryVLMConfig:
             rms_norm_eps=1e-5, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2,
             pad_token_id=2, rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
         ),
+        scale_areas=(300_000, 3_000_000),
         map_names=("noise", "jpeg", "copy-move"),
         stem_channels=(96, 160, 256),
-        semantic_taps=(4, 8, 12),
+        semantic_taps=(4, 8),
         fusion_heads=8,
         overview_grid=7,
         mosaic_grid=7,

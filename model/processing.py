@@ -48,6 +48,19 @@ def load_tokenizer(folder: Path, config: ForgeryVLMConfig) -> PreTrainedTokenize
     return tokenizer
 
 
+def layout_for(config: ForgeryVLMConfig, height: int, width: int, scale: int = 0) -> Layout:
+    """Return where the tiles of a picture of this size lie.
+
+    Args:
+        config: of the model.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        scale: of the views; 0 for the one that the configuration cuts this size at.
+    """
+    scale = scale or config.scale(height, width)
+    return layout(height, width, scale * config.view_size, scale * config.tile_overlap)
+
+
 class ForgeryProcessor:
     """Turn a picture, its measurements and a question into what ForgeryVLM takes."""
 
@@ -58,7 +71,7 @@ class ForgeryProcessor:
 
     def layout(self, height: int, width: int) -> Layout:
         """Return where the tiles of a picture of this size lie."""
-        return layout(height, width, self.config.view_size, self.config.tile_overlap)
+        return layout_for(self.config, height, width)
 
     def pixel_values(
         self,

@@ -141,15 +141,12 @@ class ForgeryVision(nn.Module):
         colours = views[:, :RGB_CHANNELS]
         maps = views[:, RGB_CHANNELS : RGB_CHANNELS + self.num_maps]
         frame = views[:, RGB_CHANNELS + self.num_maps :].float()
-        if views.shape[-1] != self.input_size:
-            colours, maps = (
-                functional.interpolate(x, size=self.input_size, mode="bilinear", antialias=True)
-                if x.shape[1]
-                else x.new_zeros(len(x), 0, self.input_size, self.input_size)
-                for x in (colours, maps)
-            )
-        artifact = self.artifact(colours, maps)
-        tokens, summary = self.semantic(colours, artifact.stem[-1] if artifact.stem else None)
+        if self.artifact.stem is None:
+            colours, maps = self._shrunk(colours), self._shrunk(maps)
+        artifact = self.artifact(colours, maps, views.shape[-1] // self.input_size)
+        tokens, summary = self.semantic(
+            self._shrunk(colours), artifact.stem[-1] if artifact.stem else None
+        )
         fused = self.fusion(
             self.semantic_projector(tokens),
             self.artifact_projector(artifact.tokens),
@@ -159,6 +156,15 @@ class ForgeryVision(nn.Module):
         empty = torch.zeros(0, dtype=torch.long, device=views.device)
         stride4, stride8 = artifact.stem[:2] if artifact.stem else (None, None)
         return ViewFeatures(fused, summary, stride4, stride8, centres, inside, empty, empty, 0)
+
+    def _shrunk(self, planes: Tensor) -> Tensor:
+        """Bring (N, c, S, S) planes to the side that the towers take."""
+        side = self.input_size
+        if planes.shape[-1] == side:
+            return planes
+        if not planes.shape[1]:
+            return planes.new_zeros(len(planes), 0, side, side)
+        return functional.interpolate(planes, size=side, mode="bilinear", antialias=True)
 
     def _centres(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Average x and y over each patch's valid pixels; frame is (N, 3, S, S).

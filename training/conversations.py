@@ -1,5 +1,6 @@
 """An endless stream of made pictures with the question put to the model and the answer taught."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from morelli.data_pipeline.maker.make import Made
 from morelli.data_pipeline.schema import Measurement, Verdict
 from morelli.data_pipeline.teacher import teach
 from morelli.model.processing import ForgeryProcessor
-from morelli.training.tiles import altered_share, collate_views, label_of, worker_seeds
+from morelli.training.tiles import MASK_DETAIL, altered_share, collate_views, label_of, worker_seeds
 
 IGNORED = -100
 """Label of tokens that are not learned."""
@@ -29,7 +30,8 @@ class LessonPlan:
     """How pictures become conversations.
 
     Attributes:
-        sides: sides of the made pictures in pixels, drawn evenly.
+        sides: sides of the made pictures in pixels, drawn evenly, one for each block.
+        block: pictures of one size, so that they fit one batch; the batch size.
         readings_dropped: share of pictures whose maps are blanked and of whose readings some are
             left out of the question.
         inconclusive: share of answers that open with "inconclusive".
@@ -37,6 +39,7 @@ class LessonPlan:
     """
 
     sides: tuple[int, ...]
+    block: int
     readings_dropped: float
     inconclusive: float
     first_seed: int
@@ -53,18 +56,20 @@ class MadeConversations(IterableDataset[dict[str, Tensor]]):
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         """Give one conversation at a time; workers interleave the seeds."""
-        return map(self._sample, worker_seeds(self.plan.first_seed))
+        return itertools.starmap(self._sample, worker_seeds(self.plan.first_seed, self.plan.block))
 
-    def _sample(self, seed: int) -> dict[str, Tensor]:
+    def _sample(self, block: int, seed: int) -> dict[str, Tensor]:
+        side = int(np.random.default_rng([block, 3]).choice(self.plan.sides))
         rng = np.random.default_rng([seed, 2])
-        made = make(self.pool, seed, side=int(rng.choice(self.plan.sides)))
+        made = make(self.pool, seed, side=side)
         height, width = made.mask.shape
         measurements = measure(picture_from_bytes(made.data, f"made-{seed}"))
         dropped = rng.random() < self.plan.readings_dropped
         spoken = _some(measurements, rng) if dropped else measurements
         views = self.processor.pixel_values(made.pixels, () if dropped else measurements)
         where = self.processor.layout(height, width)
-        truth = [altered_share(made.mask, corner, where.size) for corner in where.corners]
+        side = MASK_DETAIL * self.processor.config.grid
+        truth = [altered_share(made.mask, where, i, side) for i in range(len(where.corners))]
         ids, labels, stem = self._text(made, spoken, rng)
         return {
             "pixel_values": torch.from_numpy(views),

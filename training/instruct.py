@@ -136,6 +136,7 @@ def run(config: InstructConfig) -> Path:
     pool = Pool.from_folders(config.photos, config.generated, "train")
     plan = LessonPlan(
         config.sides,
+        config.loop.pictures,
         config.readings_dropped,
         config.inconclusive,
         config.loop.seed * 10_000_000 + pictures_seen(config.out, config.loop),

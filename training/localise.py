@@ -16,7 +16,7 @@ from morelli.model.views import RGB_CHANNELS
 from morelli.training.adapters import adapt, parameter_groups
 from morelli.training.loop import LoopConfig, Objective, forgery_vlm, pictures_seen, train
 from morelli.training.losses import mask_loss, verdict_loss
-from morelli.training.tiles import MASK_STRIDE, SYNTHETIC, MadeTiles, TilePlan, collate_views
+from morelli.training.tiles import SYNTHETIC, MadeTiles, TilePlan, collate_views
 from morelli.training.warm_start import load_adapter, load_first_experiment
 
 _ALTERED_SHARE = 0.01
@@ -36,6 +36,7 @@ class LocaliseConfig:
         start: an adapter folder to go on from, or the first experiment's weights (a file).
         towers: False trains only what sits on top of CLIP and the stem, at a third of the cost.
         tiles: tiles of each picture.
+        overviews: share of batches whose pictures are also seen whole.
         sides: sides of the made pictures in pixels.
         maps_dropped: share of pictures whose maps are blanked.
         low_rank_rate: learning rate of CLIP's updates.
@@ -50,7 +51,8 @@ class LocaliseConfig:
     start: Path | None = None
     towers: bool = True
     tiles: int = 2
-    sides: tuple[int, ...] = (256, 384, 384, 448, 672)
+    overviews: float = 0.3
+    sides: tuple[int, ...] = (256, 384, 384, 448, 640, 896, 1152)
     maps_dropped: float = 1 / 3
     low_rank_rate: float = 1e-4
     full_rate: float = 6e-4
@@ -62,16 +64,17 @@ def localise_terms(model: ForgeryVLM, batch: dict[str, Tensor]) -> dict[str, Ten
 
     Args:
         model: to be trained.
-        batch: "pixel_values" (B, 1 + T, C, S, S) with the overview invalid, "truth" (B, T, h, w)
-            share of altered pixels, "labels" (B,) class indices.
+        batch: "pixel_values" (B, 1 + T, C, S, S), the overview valid or not, "truth"
+            (B, T, h, w) share of altered pixels, "labels" (B,) class indices.
     """
     pixel_values, truth, labels = batch["pixel_values"], batch["truth"], batch["labels"]
     features = model.model.vision(pixel_values)
     logits = model.decode_masks(features, None)
-    picture, tile = features.picture, features.view - 1
-    target = truth[picture, tile]
-    validity = pixel_values[picture, tile + 1, RGB_CHANNELS + model.model.vision.num_maps]
-    inside = functional.max_pool2d(validity[:, None], MASK_STRIDE)[:, 0] > 0
+    tiles = features.view > 0
+    picture, view = features.picture[tiles], features.view[tiles]
+    target = truth[picture, view - 1]
+    validity = pixel_values[picture, view, RGB_CHANNELS + model.model.vision.num_maps]
+    inside = functional.adaptive_max_pool2d(validity[:, None], target.shape[-2:])[:, 0] > 0
     real = labels[picture] != SYNTHETIC
     masks = mask_loss(logits, target, inside & real[:, None, None])
     pool = model.model.vision.evidence
@@ -79,13 +82,13 @@ def localise_terms(model: ForgeryVLM, batch: dict[str, Tensor]) -> dict[str, Ten
         raise ValueError("the first stage needs evidence_width above 0: it trains the tile head")
     evidence = pool(features)
     altered = (target.flatten(1).mean(1) > _ALTERED_SHARE).float()
-    tiles = functional.binary_cross_entropy_with_logits(
-        evidence.view_logits, altered, weight=real.float()
+    altered_tiles = functional.binary_cross_entropy_with_logits(
+        evidence.view_logits[tiles], altered, weight=real.float()
     )
     return {
         "mask_cross_entropy": masks.cross_entropy,
         "mask_dice": masks.dice,
-        "tile": tiles,
+        "tile": altered_tiles,
         "verdict": verdict_loss(evidence.verdict_logits, labels),
     }
 
@@ -119,6 +122,8 @@ def run(config: LocaliseConfig) -> Path:
     plan = TilePlan(
         config.sides,
         config.tiles,
+        config.overviews,
+        config.loop.pictures,
         config.maps_dropped,
         config.loop.seed * 10_000_000 + pictures_seen(config.out, config.loop),
     )

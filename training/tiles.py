@@ -18,10 +18,11 @@ from morelli.data_pipeline.maker import Pool, make
 from morelli.data_pipeline.maker.make import Made
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.model.config import ForgeryVLMConfig
-from morelli.model.views import layout, pack, stack_maps
+from morelli.model.processing import layout_for
+from morelli.model.views import Layout, pack, stack_maps
 
-MASK_STRIDE = 4
-"""Pixels of a view under one pixel of the mask decoder's output."""
+MASK_DETAIL = 4
+"""Pixels of the mask decoder's output along one side of a patch."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class TilePlan:
     """How pictures become training tiles.
 
     Attributes:
-        sides: sides of the made pictures in pixels, drawn evenly.
+        sides: sides of the made pictures in pixels, drawn evenly, one for each block.
         tiles: tiles taken from each.
+        overviews: share of blocks whose pictures are also seen whole.
+        block: pictures of one size, so that they fit one batch; the batch size.
         maps_dropped: share of pictures whose instrument maps are blanked, so that the network
             learns to look and not only to read them.
         first_seed: of the first picture; each next one adds 1.
@@ -38,18 +41,28 @@ class TilePlan:
 
     sides: tuple[int, ...]
     tiles: int
+    overviews: float
+    block: int
     maps_dropped: float
     first_seed: int
 
 
-def worker_seeds(first: int) -> Iterator[int]:
-    """Return this worker's share of the endless seeds from `first`, its libraries on one thread."""
+def worker_seeds(first: int, block: int) -> Iterator[tuple[int, int]]:
+    """Return this worker's share of the endless seeds from `first`, its libraries on one thread.
+
+    Args:
+        first: seed.
+        block: consecutive seeds that one worker takes, the batch size.
+
+    Returns:
+        Pairs of the block's first seed and the seed.
+    """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     worker = get_worker_info()
-    return (
-        itertools.count(first + worker.id, worker.num_workers) if worker else itertools.count(first)
-    )
+    start, step = (worker.id, worker.num_workers) if worker else (0, 1)
+    blocks = itertools.count(first + start * block, step * block)
+    return ((begin, seed) for begin in blocks for seed in range(begin, begin + block))
 
 
 class MadeTiles(IterableDataset[dict[str, Tensor]]):
@@ -63,21 +76,27 @@ class MadeTiles(IterableDataset[dict[str, Tensor]]):
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         """Give one picture's tiles at a time; workers interleave the seeds."""
-        return map(self._sample, worker_seeds(self.plan.first_seed))
+        return itertools.starmap(self._sample, worker_seeds(self.plan.first_seed, self.plan.block))
 
-    def _sample(self, seed: int) -> dict[str, Tensor]:
+    def _sample(self, block: int, seed: int) -> dict[str, Tensor]:
+        shared = np.random.default_rng([block, 3])
+        side = int(shared.choice(self.plan.sides))
+        overview = bool(shared.random() < self.plan.overviews)
         rng = np.random.default_rng([seed, 1])
-        made = make(self.pool, seed, side=int(rng.choice(self.plan.sides)))
+        made = make(self.pool, seed, side=side)
         height, width = made.mask.shape
         names = self.config.map_names
         blank = rng.random() < self.plan.maps_dropped
         picture = picture_from_bytes(made.data, f"made-{seed}")
         measurements = () if blank else measure(picture)
-        where = layout(height, width, self.config.view_size, self.config.tile_overlap)
+        where = layout_for(self.config, height, width)
         chosen = _choose(made.mask, where.corners, where.size, self.plan.tiles, rng)
         maps = stack_maps(measurements, names, height, width)
-        views = pack(made.pixels, maps, where, chosen, overview=False)
-        truth = [altered_share(made.mask, where.corners[index], where.size) for index in chosen]
+        views = pack(made.pixels, maps, where, chosen, overview)
+        truth = [
+            altered_share(made.mask, where, index, MASK_DETAIL * self.config.grid)
+            for index in chosen
+        ]
         return {
             "pixel_values": torch.from_numpy(views),
             "truth": torch.from_numpy(np.stack(truth)),
@@ -110,14 +129,14 @@ def _window(corner: tuple[int, int], size: int) -> tuple[slice, slice]:
 
 
 def altered_share(
-    mask: NDArray[np.bool_], corner: tuple[int, int], size: int
+    mask: NDArray[np.bool_], where: Layout, index: int, side: int
 ) -> NDArray[np.float32]:
-    """Return the (h, w) share of altered pixels under each mask pixel of a tile."""
-    tile = np.zeros((size, size), np.float32)
-    part = mask[_window(corner, size)]
+    """Return the share of altered pixels under each of a tile's side x side mask pixels."""
+    tile = np.zeros((where.size, where.size), np.float32)
+    part = mask[_window(where.corners[index], where.size)]
     tile[: part.shape[0], : part.shape[1]] = part
-    side = size // MASK_STRIDE
-    share = tile.reshape(side, MASK_STRIDE, side, MASK_STRIDE).mean((1, 3))
+    stride = where.size // side
+    share = tile.reshape(side, stride, side, stride).mean((1, 3))
     return np.asarray(share, np.float32)
 
 

@@ -69,3 +69,18 @@ def test_a_configuration_survives_its_json(tmp_path, name):
     loaded = ForgeryVLMConfig.from_pretrained(tmp_path)
     assert loaded.to_dict() == config.to_dict()
     loaded.check()
+
+
+def test_large_pictures_are_cut_at_a_larger_scale():
+    config = tiny()
+    config.scale_areas = (100, 400)
+    assert [config.scale(height, 10) for height in (1, 10, 11, 40, 41)] == [1, 1, 2, 2, 3]
+
+
+def test_scales_need_a_stem_that_averages():
+    config = tiny()
+    config.stem_channels = ()
+    config.dino_config.image_size = 64
+    config.dino_config.patch_size = 16
+    with pytest.raises(ValueError, match="scale_areas"):
+        config.check()

@@ -55,6 +55,28 @@ def test_padded_views_change_nothing(vision):
 
 
 @torch.no_grad()
+def test_wider_views_give_as_many_tokens_from_averages_of_the_stem(vision):
+    colours, maps = torch.rand(2, 3, 128, 128), torch.rand(2, 3, 128, 128)
+    native = vision.artifact.stem(colours, maps)
+    found = vision.artifact(colours, maps, scale=2)
+    for pooled, plane in zip(found.stem, native, strict=True):
+        expected = plane.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).mean((3, 5))
+        torch.testing.assert_close(pooled, expected, **CLOSE)
+    assert found.tokens.shape == (2, 16, 16)
+
+
+@torch.no_grad()
+def test_a_wide_view_covers_the_centres_of_its_patches_in_the_picture(vision):
+    pixels = np.zeros((128, 128, 3), np.uint8)
+    maps = np.zeros((3, 128, 128), np.float32)
+    views = pack(pixels, maps, layout(128, 128, 128, 16), overview=False)
+    features = vision(torch.from_numpy(views)[None])
+    expected = (torch.arange(4) + 0.5) / 4
+    torch.testing.assert_close(features.centres[0].unflatten(0, (4, 4))[0, :, 0], expected, **CLOSE)
+    torch.testing.assert_close(features.centres[0].unflatten(0, (4, 4))[:, 0, 1], expected, **CLOSE)
+
+
+@torch.no_grad()
 def test_the_tokens_of_a_picture_do_not_depend_on_its_neighbours(vision):
     pictures = views_of(100, 120), views_of(64, 64, seed=1), views_of(70, 200, seed=2)
     features = vision(batch_of(*pictures))

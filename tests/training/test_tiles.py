@@ -8,7 +8,7 @@ import torch
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.model.presets import tiny
 from morelli.training import tiles
-from morelli.training.tiles import MadeTiles, TilePlan, collate_views, label_of
+from morelli.training.tiles import MadeTiles, TilePlan, collate_views, label_of, worker_seeds
 
 HEIGHT, WIDTH = 80, 150
 
@@ -29,8 +29,8 @@ def stream(monkeypatch):
     monkeypatch.setattr(tiles, "picture_from_bytes", lambda data, name: None)
     monkeypatch.setattr(tiles, "measure", lambda picture: ())
 
-    def start(count=3, first_seed=5):
-        return iter(MadeTiles(None, tiny(), TilePlan((64,), count, 0.5, first_seed)))
+    def start(count=3, first_seed=5, overviews=0.0):
+        return iter(MadeTiles(None, tiny(), TilePlan((64,), count, overviews, 2, 0.5, first_seed)))
 
     return start
 
@@ -64,8 +64,42 @@ def test_no_tile_is_taken_twice(stream):
         assert len(set(corners)) == len(corners)
 
 
-def test_the_overview_is_left_out_and_invalid(stream):
+def test_the_overview_is_left_out_and_invalid_unless_it_is_asked_for(stream):
     assert not next(stream())["pixel_values"][0].any()
+    assert next(stream(overviews=1.0))["pixel_values"][0].any()
+
+
+def test_the_pictures_of_a_block_are_of_one_size_and_blocks_of_several(monkeypatch, stream):
+    sides = []
+    monkeypatch.setattr(tiles, "make", lambda pool, seed, side: sides.append(side) or made(seed))
+    plan = TilePlan((64, 96, 128), 1, 0.5, 3, 0.5, 0)
+    list(islice(iter(MadeTiles(None, tiny(), plan)), 30))
+    blocks = np.reshape(sides, (10, 3))
+    assert (blocks == blocks[:, :1]).all()
+    assert len(set(blocks[:, 0])) > 1
+
+
+def test_workers_take_different_blocks_that_together_are_all(monkeypatch):
+    seeds = []
+    for worker in range(3):
+        info = SimpleNamespace(id=worker, num_workers=3)
+        monkeypatch.setattr(tiles, "get_worker_info", lambda info=info: info)
+        seeds += [seed for _, seed in islice(worker_seeds(100, 4), 8)]
+    assert sorted(seeds) == list(range(100, 124))
+
+
+def test_a_picture_too_large_for_scale_1_is_cut_into_wider_tiles_of_as_many_mask_pixels(
+    monkeypatch, stream
+):
+    large = made(0)
+    large.mask = np.zeros((200, 200), bool)
+    large.mask[30:60, 30:50] = True
+    large.pixels = np.zeros((200, 200, 3), np.uint8)
+    monkeypatch.setattr(tiles, "make", lambda pool, seed, side: large)
+    sample = next(stream(count=9))
+    assert sample["pixel_values"].shape[1:] == (9, 128, 128)
+    assert sample["truth"].shape[1:] == (16, 16)
+    assert sample["truth"][0].sum() * 64 == pytest.approx(600)
 
 
 def test_the_same_first_seed_gives_the_same_stream(stream):
