@@ -63,7 +63,8 @@ class MadeConversations(IterableDataset[dict[str, Tensor]]):
         rng = np.random.default_rng([seed, 2])
         made = make(self.pool, seed, side=side)
         height, width = made.mask.shape
-        measurements = measure(picture_from_bytes(made.data, f"made-{seed}"))
+        picture = picture_from_bytes(made.data, f"made-{seed}")
+        measurements = measure(picture, self.processor.config.map_names)
         dropped = rng.random() < self.plan.readings_dropped
         spoken = _some(measurements, rng) if dropped else measurements
         views = self.processor.pixel_values(made.pixels, () if dropped else measurements)

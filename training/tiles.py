@@ -88,7 +88,7 @@ class MadeTiles(IterableDataset[dict[str, Tensor]]):
         names = self.config.map_names
         blank = rng.random() < self.plan.maps_dropped
         picture = picture_from_bytes(made.data, f"made-{seed}")
-        measurements = () if blank else measure(picture)
+        measurements = () if blank else measure(picture, names)
         where = layout_for(self.config, height, width)
         chosen = _choose(made.mask, where.corners, where.size, self.plan.tiles, rng)
         maps = stack_maps(measurements, names, height, width)

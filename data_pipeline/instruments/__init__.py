@@ -1,6 +1,6 @@
 """Instruments: each measures one thing on a picture, and is one file and one line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.instruments.copy_move import measure_copy_move
@@ -16,6 +16,15 @@ INSTRUMENTS: dict[str, Callable[[Picture], Measurement]] = {
 """Every instrument by its name, in the order in which reports list them."""
 
 
-def measure(picture: Picture) -> tuple[Measurement, ...]:
-    """Read every instrument of the table on one picture, in its order."""
-    return tuple(instrument(picture) for instrument in INSTRUMENTS.values())
+def measure(picture: Picture, names: Collection[str] | None = None) -> tuple[Measurement, ...]:
+    """Read the instruments of the table on one picture, in its order.
+
+    Args:
+        picture: to measure.
+        names: of the instruments to read; None for all of them.
+    """
+    return tuple(
+        instrument(picture)
+        for name, instrument in INSTRUMENTS.items()
+        if names is None or name in names
+    )

@@ -27,7 +27,7 @@ def stream(monkeypatch):
     """Give a function that streams made pictures, the maker and the instruments left out."""
     monkeypatch.setattr(tiles, "make", lambda pool, seed, side: made(seed))
     monkeypatch.setattr(tiles, "picture_from_bytes", lambda data, name: None)
-    monkeypatch.setattr(tiles, "measure", lambda picture: ())
+    monkeypatch.setattr(tiles, "measure", lambda picture, names: ())
 
     def start(count=3, first_seed=5, overviews=0.0):
         return iter(MadeTiles(None, tiny(), TilePlan((64,), count, overviews, 2, 0.5, first_seed)))
