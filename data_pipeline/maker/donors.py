@@ -1,19 +1,42 @@
 """Crops and cut-out objects of other pictures, each with a history of its own."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from morelli.data_pipeline.maker.frame import Alpha, Pixels
 from morelli.data_pipeline.maker.history import Step, apply_steps, draw_jpeg, resize
+from morelli.data_pipeline.maker.mattes import refine
 from morelli.data_pipeline.maker.pool import Pool, Source
 from morelli.data_pipeline.maker.shapes import SHAPES, enlarge, outline
 
 _VARIANTS = 6
-"""Objects cut out of one source; each is found once and then kept."""
+"""Objects cut out of one source by colour; each is found once and then kept."""
 
 _LARGEST_PATCH = 1200
 """Side in pixels above which a donor's object is halved before it is scaled: speed only."""
+
+_SCALES_BY_COLOUR = (0.25, 2.2)
+_SCALES_OF_OBJECTS = (0.04, 1.6)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Something to paste.
+
+    Attributes:
+        pixels: (h, w, 3) RGB.
+        mask: (h, w) soft mask of what is to be pasted.
+        cut: border of the donor that cut the object off: "top", "bottom", "left", "right" or None.
+        parameters: everything that was drawn, plain JSON.
+    """
+
+    pixels: Pixels
+    mask: Alpha
+    cut: str | None
+    parameters: dict[str, Any]
 
 
 class Donors:
@@ -27,42 +50,34 @@ class Donors:
 
     def source(self, rng: np.random.Generator, generated: bool) -> Source:
         """Draw a donor; a photograph if the pool has no generated picture."""
+        return self._pool.draw(rng, self._sources(generated), 1)
+
+    def _sources(self, generated: bool) -> Sequence[Source]:
         if generated and self._generated:
-            return self._pool.draw(rng, self._generated, 1)
-        return self._pool.draw(rng, self._photographs or self._pool.photographs, 1)
+            return self._generated
+        return self._photographs or self._pool.photographs
 
     def patch(
-        self, rng: np.random.Generator, area: float, generated: bool = False
-    ) -> tuple[Pixels, Alpha, dict[str, Any]]:
+        self, rng: np.random.Generator, area: float, generated: bool = False, salient: float = 0.55
+    ) -> Patch:
         """Cut out a patch that covers about `area` pixels and give it a history.
-
-        Most patches are objects cut out by colour and scaled by 0.25 to 2.2, the others have
-        drawn outlines and are taken at the donor's own resolution.
 
         Args:
             rng: the source of every draw.
             area: pixels that the patch should cover.
             generated: whether to take it from a generator's output.
-
-        Returns:
-            (h, w, 3) pixels, (h, w) mask of the patch, and what was drawn.
+            salient: how often it is an object of a matte, if the pool has any; the others are cut
+                out by colour or have drawn outlines.
         """
+        found = self._salient(rng, area, generated) if rng.random() < salient else None
+        if found is not None:
+            return found
         source = self.source(rng, generated)
-        if rng.random() < 0.7:
-            view, coarse = self._pool.cutout(source, int(rng.integers(_VARIANTS)))
-            covered = float(coarse.mean()) * view.shape[0] * view.shape[1]
-            scale = float(np.clip(np.sqrt(area / covered), 0.25, 2.2))
-            shape, name = (_scaled(view.shape, scale), "object")
-            mask = enlarge(coarse, *shape)
-        else:
-            pixels = self._pool.read(source)
-            name, mask = outline(rng, area, tuple(SHAPES))
-            scale = _scale_to_fit(rng, pixels.shape, mask.shape)
-            shape = (mask.shape[0], mask.shape[1])
-            view = _crop(rng, pixels, _scaled(mask.shape, 1 / scale))
-        patch, steps = _aged(rng, view)
-        drawn = {"donor": source.name, "outline": name, "scale": scale, "history": steps}
-        return resize(patch, *shape, "area" if scale < 1 else "cubic"), mask, drawn
+        return (
+            self._by_colour(rng, source, area)
+            if rng.random() < 0.7
+            else (self._by_outline(rng, source, area))
+        )
 
     def crop(
         self, rng: np.random.Generator, height: int, width: int, generated: bool
@@ -74,6 +89,57 @@ class Donors:
         view, steps = _aged(rng, _crop(rng, pixels, _scaled((height, width), 1 / scale)))
         filtered = resize(view, height, width, "area" if scale < 1 else "cubic")
         return filtered, {"donor": source.name, "scale": scale, "history": steps}
+
+    def _salient(self, rng: np.random.Generator, area: float, generated: bool) -> Patch | None:
+        """Take an object that a saliency network found; None if no donor has one."""
+        sources = self._pool.with_objects(self._sources(generated))
+        if not sources:
+            return None
+        source = self._pool.draw(rng, sources, round(np.sqrt(area)))
+        objects = self._pool.objects(source)
+        chosen = objects[int(rng.integers(len(objects)))]
+        view = chosen.view(self._pool.read(source))
+        covered = float((chosen.mask >= 0.5).mean()) * view.shape[0] * view.shape[1]
+        scale = float(np.clip(np.sqrt(area / max(covered, 1.0)), *_SCALES_OF_OBJECTS))
+        shape = _scaled(view.shape, scale)
+        if scale < 0.5:
+            # A history of full size would not survive the shrinking, but it would cost its time.
+            view = resize(view, *_scaled(shape, 2.0), "area")
+        aged, steps = _aged(rng, view)
+        pixels = resize(aged, *shape, "area" if scale < 1 else "cubic")
+        drawn = {"outline": "matte", "cut": chosen.cut, "scale": scale, "history": steps}
+        mask = refine(chosen.mask, pixels)
+        return Patch(pixels, mask, chosen.cut, {"donor": source.name, **drawn})
+
+    def _by_colour(self, rng: np.random.Generator, source: Source, area: float) -> Patch:
+        """Take an object that stands out from its surroundings by colour."""
+        view, coarse = self._pool.cutout(source, int(rng.integers(_VARIANTS)))
+        covered = float(coarse.mean()) * view.shape[0] * view.shape[1]
+        scale = float(np.clip(np.sqrt(area / covered), *_SCALES_BY_COLOUR))
+        return _finished(
+            rng,
+            source,
+            view,
+            enlarge(coarse, *_scaled(view.shape, scale)),
+            {"outline": "object", "scale": scale},
+        )
+
+    def _by_outline(self, rng: np.random.Generator, source: Source, area: float) -> Patch:
+        """Take what lies within a drawn outline, mostly at the donor's own resolution."""
+        pixels = self._pool.read(source)
+        name, mask = outline(rng, area, tuple(SHAPES))
+        scale = _scale_to_fit(rng, pixels.shape, mask.shape)
+        view = _crop(rng, pixels, _scaled(mask.shape, 1 / scale))
+        return _finished(rng, source, view, mask, {"outline": name, "scale": scale})
+
+
+def _finished(
+    rng: np.random.Generator, source: Source, view: Pixels, mask: Alpha, drawn: dict[str, Any]
+) -> Patch:
+    """Give a donor's view a history and scale it to its mask."""
+    aged, steps = _aged(rng, view)
+    pixels = resize(aged, *mask.shape, "area" if drawn["scale"] < 1 else "cubic")
+    return Patch(pixels, mask, None, {"donor": source.name, **drawn, "history": steps})
 
 
 def _scaled(shape: tuple[int, ...], scale: float) -> tuple[int, int]:

@@ -1,14 +1,15 @@
 """The families of manipulation: one function each, and the table that names them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from morelli.data_pipeline.maker import fills
-from morelli.data_pipeline.maker.blending import feather, lay, match_colour, paste, place
-from morelli.data_pipeline.maker.donors import Donors
+from morelli.data_pipeline.maker.blending import feather, lay, paste, place, rest, set_object
+from morelli.data_pipeline.maker.donors import Donors, Patch
 from morelli.data_pipeline.maker.frame import (
     Alpha,
     Edited,
@@ -53,29 +54,22 @@ def splice(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
     parts = []
     for _ in range(count):
-        patch, mask, drawn = donors.patch(rng, share * host.shape[0] * host.shape[1])
-        patch, mask, turned = _turned(rng, patch, mask)
-        done = paste(rng, pixels, patch, mask, place(rng, host.shape, mask.shape))
+        patch = donors.patch(rng, share * host.shape[0] * host.shape[1])
+        done = _joined(rng, pixels, patch)
         pixels, alpha = done.pixels, np.maximum(alpha, done.alpha)
-        parts.append({**drawn, **turned, **done.parameters})
+        parts.append(done.parameters)
     return Edited(pixels, alpha, {"objects": parts})
 
 
 def composite(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     """Set one large foreground of another picture, 10 to 60 % of the canvas, colours matched."""
     share = float(rng.uniform(0.1, 0.6))
-    patch, mask, drawn = donors.patch(rng, share * host.shape[0] * host.shape[1])
-    strength = float(rng.uniform(0.3, 1.0))
-    patch = match_colour(patch, mask > 0.5, host, strength)
-    corner = place(rng, host.shape, mask.shape)
-    if rng.random() < 0.5:
-        corner = (max(corner[0], host.shape[0] - mask.shape[0]), corner[1])
-    layer, alpha = lay(patch, host.shape, *corner), lay(mask, host.shape, *corner)
-    inside = lay(np.ones(mask.shape, np.float32), host.shape, *corner)
-    soft, sigma = feather(rng, alpha)
-    filled = np.where(inside[..., None] > 0, layer, host)
-    parameters = {**drawn, "corner": list(corner), "colour": strength, "feather": sigma}
-    return Edited(blend(host, filled, soft), soft, parameters)
+    generated = bool(rng.random() < 0.12)
+    patch = donors.patch(rng, share * host.shape[0] * host.shape[1], generated, salient=0.9)
+    patch, flip = _flipped(rng, patch)
+    corner = rest(rng, host.shape, patch.mask.shape, patch.cut)
+    done = set_object(rng, host, patch.pixels, patch.mask, corner)
+    return Edited(done.pixels, done.alpha, {**patch.parameters, "flip": flip, **done.parameters})
 
 
 def copy_move(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
@@ -127,9 +121,8 @@ def local_generation(host: Pixels, donors: Donors, rng: np.random.Generator) -> 
     choice = pick(rng, {"object": 0.35, "region": 0.25, "redrawn": 0.4})
     if choice == "object":
         area = share * host.shape[0] * host.shape[1]
-        patch, mask, drawn = donors.patch(rng, area, generated=True)
-        done = paste(rng, host, patch, mask, place(rng, host.shape, mask.shape))
-        return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **done.parameters})
+        done = _joined(rng, host, donors.patch(rng, area, generated=True))
+        return Edited(done.pixels, done.alpha, {"way": choice, **done.parameters})
     region, drawn = _region(rng, host, share, (*_OBJECT_LIKE, "stroke", "box"))
     if choice == "redrawn":
         done = _filtered(rng, host, region, regenerate)
@@ -176,6 +169,37 @@ EDITS: dict[str, Edit] = {
     "text": text,
 }
 """Every family by the name that `Made.kind` carries."""
+
+
+def _joined(rng: np.random.Generator, host: Pixels, patch: Patch) -> Edited:
+    """Turn a patch, choose its place and join it to the host.
+
+    What a border cut off is only flipped, and goes to the same border; objects of mattes mostly
+    stand somewhere; the rest floats.
+    """
+    if patch.cut is not None:
+        patch, flip = _flipped(rng, patch)
+        turned: dict[str, Any] = {"flip": flip}
+    else:
+        pixels, mask, turned = _turned(rng, patch.pixels, patch.mask)
+        patch = replace(patch, pixels=pixels, mask=mask)
+    salient = patch.parameters["outline"] == "matte"
+    if patch.cut is not None or (salient and rng.random() < 0.7):
+        corner = rest(rng, host.shape, patch.mask.shape, patch.cut)
+    else:
+        corner = place(rng, host.shape, patch.mask.shape)
+    join = set_object if salient and rng.random() < 0.7 else paste
+    done = join(rng, host, patch.pixels, patch.mask, corner)
+    return Edited(done.pixels, done.alpha, {**patch.parameters, **turned, **done.parameters})
+
+
+def _flipped(rng: np.random.Generator, patch: Patch) -> tuple[Patch, bool]:
+    """Mirror a patch in half of the cases; tell whether it was."""
+    if rng.random() < 0.5:
+        return patch, False
+    cut = {"left": "right", "right": "left"}.get(patch.cut or "", patch.cut)
+    pixels, mask = np.ascontiguousarray(patch.pixels[:, ::-1]), patch.mask[:, ::-1]
+    return Patch(pixels, np.ascontiguousarray(mask), cut, patch.parameters), True
 
 
 def _turned(

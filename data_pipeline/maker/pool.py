@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from morelli.data_pipeline.maker.frame import Alpha, Pixels
+from morelli.data_pipeline.maker.mattes import Cutout, matte_folder, read_objects
 from morelli.data_pipeline.maker.shapes import cut_object
 
 Part = Literal["train", "validation"]
@@ -74,6 +75,7 @@ class Pool:
         photographs: Sequence[Source],
         generated: Sequence[Source],
         cache_bytes: int = 1_500_000_000,
+        mattes: Path | None = None,
     ) -> None:
         """Hold sources without opening any of them.
 
@@ -81,6 +83,8 @@ class Pool:
             photographs: pristine pictures; hosts, donors and authentic examples.
             generated: generators' outputs; synthetic examples and donors. May be empty.
             cache_bytes: decoded pixels to keep at most.
+            mattes: folder of mattes as `saliency` writes them; pictures without one are cut up
+                by colour.
 
         Raises:
             ValueError: there is no photograph.
@@ -92,9 +96,13 @@ class Pool:
         self._room = cache_bytes
         self._decoded: OrderedDict[Path, Pixels] = OrderedDict()
         self._cutouts: dict[tuple[Path, int], tuple[tuple[int, int, int, int], Alpha]] = {}
+        self._mattes = mattes if mattes is not None and mattes.is_dir() else None
+        self._objects: dict[Path, list[Cutout]] = {}
 
     @classmethod
-    def from_folders(cls, photos: Path, generated: Path | None, part: Part) -> "Pool":
+    def from_folders(
+        cls, photos: Path, generated: Path | None, part: Part, mattes: Path | None = None
+    ) -> "Pool":
         """Read the manifests and keep one part of the cameras and sources.
 
         Rows of `generated` labelled real are photographs; its edits of real photographs are
@@ -104,6 +112,7 @@ class Pool:
             photos: folder with manifest.csv (path, source, camera, width, height).
             generated: folder with manifest.csv (path, label, generator, source, width, height).
             part: which part.
+            mattes: see `Pool`; `matte_folder()` if not given, where that exists.
 
         Raises:
             OSError: a manifest cannot be read.
@@ -117,7 +126,7 @@ class Pool:
                 hosts.append(source)
             elif not _EDITS_OF_PHOTOGRAPHS.search(row["generator"]):
                 made.append(source)
-        return cls(_usable(hosts, part), _usable(made, part))
+        return cls(_usable(hosts, part), _usable(made, part), mattes=mattes or matte_folder())
 
     def draw(self, rng: np.random.Generator, sources: Sequence[Source], side: int) -> Source:
         """Draw a source by weight; one with a shorter side than `side` pixels comes rarely."""
@@ -137,10 +146,7 @@ class Pool:
         if found is not None:
             self._decoded.move_to_end(source.path)
             return found
-        decoded = cv2.imread(str(source.path), cv2.IMREAD_COLOR)
-        if decoded is None:
-            raise OSError(f"{source.path}: cannot be read as an image; remove it from the manifest")
-        pixels = np.asarray(cv2.cvtColor(_middle(decoded), cv2.COLOR_BGR2RGB), np.uint8)
+        pixels = decode_file(source.path)
         pixels.flags.writeable = False
         self._decoded[source.path] = pixels
         self._make_room()
@@ -164,12 +170,36 @@ class Pool:
         (x0, y0, x1, y1), mask = self._cutouts[place]
         return pixels[y0:y1, x0:x1], mask
 
+    def with_objects(self, sources: Sequence[Source]) -> list[Source]:
+        """Keep the sources in which a saliency network found objects."""
+        return [source for source in sources if self.objects(source)]
+
+    def objects(self, source: Source) -> list[Cutout]:
+        """Return the objects that a saliency network found in a source, the largest first."""
+        if self._mattes is None:
+            return []
+        if source.path not in self._objects:
+            self._objects[source.path] = read_objects(self._mattes, source.path)
+        return self._objects[source.path]
+
     def _make_room(self) -> None:
         """Forget the pictures used longest ago until the rest fits."""
         held = sum(pixels.nbytes for pixels in self._decoded.values())
         while held > self._room and len(self._decoded) > 1:
             _, dropped = self._decoded.popitem(last=False)
             held -= dropped.nbytes
+
+
+def decode_file(path: Path) -> Pixels:
+    """Return the (H, W, 3) RGB pixels of a file; the middle of a picture above 12 megapixels.
+
+    Raises:
+        OSError: the file is missing or is no image.
+    """
+    decoded = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise OSError(f"{path}: cannot be read as an image; remove it from the manifest")
+    return np.asarray(cv2.cvtColor(_middle(decoded), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _usable(sources: list[Source], part: Part) -> list[Source]:
