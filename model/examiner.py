@@ -5,7 +5,7 @@ Order: instruments, encoders, classification probability mapper, calibrator, dec
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from morelli.data_pipeline.verifier import (
 )
 from morelli.model.calibration import Calibrator, Decision
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
+from morelli.model.conversation import Hear, Listening, Turn, conversation, shared_prefix
 from morelli.model.cpm import verdict_logits
 from morelli.model.precision import fastest_dtype
 from morelli.model.views import stitch
@@ -39,6 +40,9 @@ from morelli.model.vision import ViewFeatures
 MASK_THRESHOLD = 0.5
 MAX_WORDS = 256
 """Most tokens that an answer may take."""
+
+MAX_REPLY = 160
+"""Most tokens that the answer to a follow-up question may take."""
 
 _LIMITS = (
     "No sign of manipulation found does not prove that a picture is authentic.",
@@ -72,6 +76,23 @@ class Look:
     seconds: dict[str, float] = field(default_factory=dict)
     tokens: tuple[int, ...] = ()
     cache: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the language model wrote.
+
+    Attributes:
+        text: without special tokens.
+        count: number of tokens.
+        seconds: wall time.
+        finished: False while more may come.
+    """
+
+    text: str
+    count: int
+    seconds: float
+    finished: bool
 
 
 class Examiner:
@@ -115,15 +136,26 @@ class Examiner:
     def examine(self, picture: Picture) -> Report:
         """Examine a picture from its pixels to a checked rationale."""
         look = self.look(picture)
-        seconds = dict(look.seconds)
-        with _timed(seconds, "words"):
-            text, count = self._speak(look)
+        return self.report(picture, look, self.speak(look))
+
+    def report(self, picture: Picture, look: Look, words: Words | None = None) -> Report:
+        """Hold the words against the measurements, and put all that is known in a report.
+
+        Args:
+            picture: what was looked at.
+            look: what was seen.
+            words: the answer, also an unfinished one, whose last line is then left out; None
+                gives a report without reasons.
+        """
+        words = words or Words("", 0, 0.0, finished=True)
+        text = words.text if words.finished else words.text[: words.text.rfind("\n") + 1]
         mask = look.map > MASK_THRESHOLD if look.verdict is Verdict.TAMPERED else None
         answer = self._parse(look.verdict, text)
         if mask is not None:
             answer = withhold_misplaced(answer, mask)
         named = {measurement.instrument: measurement for measurement in look.measurements}
         found = findings(answer, named, picture.height, picture.width)
+        seconds = look.seconds | {"words": words.seconds}
         return Report(
             picture=picture,
             verdict=look.verdict,
@@ -142,7 +174,7 @@ class Examiner:
             prior=self.calibrator.prior if self.prior is None else self.prior,
             operating_point=self.calibrator.threshold,
             validation=self.checkpoint.validation,
-            run=self._run(count),
+            run=self._run(words.count),
             custody=[_custody(picture)],
             limits=(*_LIMITS, *_silent(look.measurements)),
             seconds={stage: round(value, 3) for stage, value in seconds.items()},
@@ -207,18 +239,51 @@ class Examiner:
         return stitch(tiles, self.processor.layout(picture.height, picture.width))
 
     @torch.inference_mode()
-    def _speak(self, look: Look) -> tuple[str, int]:
-        """Write the words that follow the verdict, greedily; return them and their token count."""
-        look.cache.crop(-1)  # generation wants a last token that is not in the cache
-        ids = torch.tensor([look.tokens])
+    def speak(self, look: Look, hear: Hear | None = None) -> Words:
+        """Write the words that follow the verdict, greedily.
+
+        Args:
+            look: of the picture; its cache grows, and is cut back when it is used again.
+            hear: is given the text so far after each token, and may stop the model.
+        """
+        return self._continue(look, list(look.tokens), MAX_WORDS, hear)
+
+    @torch.inference_mode()
+    def chat(
+        self, look: Look, report: Report, turns: Sequence[Turn], hear: Hear | None = None
+    ) -> Words:
+        """Answer the last of several questions about a picture that was examined.
+
+        The words are raw; `conversation.shown` takes out what would deny the verdict. The
+        checkpoint that ships was trained on single answers only, so expect little of them.
+
+        Raises:
+            ValueError: the last turn is no open question.
+        """
+        tokens = conversation(self.processor, report, turns)
+        return self._continue(look, tokens, MAX_REPLY, hear)
+
+    def _continue(self, look: Look, tokens: list[int], limit: int, hear: Hear | None) -> Words:
+        """Go on from tokens that begin as the look's do, so that its cache spares the picture."""
+        start = time.perf_counter()
+        known = shared_prefix(look.tokens, tokens)
+        image_end = _last_index(look.tokens, self.model.config.image_token_id) + 1
+        if known < image_end:
+            raise ValueError(f"the conversation leaves the look's prompt at token {known}")
+        # Generation wants a last token that is not in the cache.
+        surplus = look.cache.get_seq_length() - min(known, len(tokens) - 1)
+        look.cache.crop(-surplus)
+        ids = torch.tensor([tokens])
+        listening = [Listening(self.processor, len(tokens), hear)] if hear else []
         written = self.model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), past_key_values=look.cache,
-            max_new_tokens=MAX_WORDS, do_sample=False,
+            max_new_tokens=limit, do_sample=False, stopping_criteria=listening,
             eos_token_id=self.processor.tokenizer.eos_token_id,
             pad_token_id=self.processor.tokenizer.pad_token_id,
         )  # fmt: skip
-        new = written[0, len(look.tokens) :].tolist()
-        return self.processor.decode(new), len(new)
+        new = written[0, len(tokens) :].tolist()
+        seconds = time.perf_counter() - start
+        return Words(self.processor.decode(new), len(new), seconds, finished=True)
 
     def _parse(self, verdict: Verdict, text: str) -> Answer:
         try:
@@ -244,6 +309,11 @@ class Examiner:
             "settings": {"mask_threshold": MASK_THRESHOLD, "decoding": "greedy"},
             "words": words,
         }
+
+
+def _last_index(tokens: Sequence[int], token: int) -> int:
+    """Return where a token stands for the last time, -1 if nowhere."""
+    return max((index for index, other in enumerate(tokens) if other == token), default=-1)
 
 
 @contextmanager
