@@ -25,13 +25,13 @@ from morelli.data_pipeline.schema import Verdict
 
 _VERDICT_WEIGHTS = {Verdict.AUTHENTIC: 0.35, Verdict.TAMPERED: 0.5, Verdict.SYNTHETIC: 0.15}
 _KIND_WEIGHTS = {
-    "splice": 0.28,
-    "composite": 0.1,
-    "copy_move": 0.15,
-    "removal": 0.15,
-    "retouch": 0.1,
+    "splice": 0.24,
+    "composite": 0.2,
+    "copy_move": 0.12,
+    "removal": 0.14,
+    "retouch": 0.09,
     "local_generation": 0.15,
-    "text": 0.07,
+    "text": 0.06,
 }
 _WHOLE_KINDS = {"untouched": Verdict.AUTHENTIC, "generated": Verdict.SYNTHETIC}
 _ATTEMPTS = 16
