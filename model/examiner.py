@@ -33,7 +33,8 @@ from morelli.model.calibration import Calibrator, Decision
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
 from morelli.model.conversation import Hear, Listening, Turn, conversation, shared_prefix
 from morelli.model.cpm import verdict_logits
-from morelli.model.precision import fastest_dtype
+from morelli.model.growing_cache import growing_cache
+from morelli.model.precision import fastest_dtype, narrow_single_rows
 from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures
 
@@ -115,6 +116,7 @@ class Examiner:
         self.model = checkpoint.model.eval()
         self.processor = checkpoint.processor
         self.prior = prior
+        narrow_single_rows(self.model.model.language_model)
         self.dtype = fastest_dtype()
 
     @classmethod
@@ -193,7 +195,7 @@ class Examiner:
             tokens = self.processor.encode(prompt)
             output = self.model(
                 input_ids=torch.tensor([tokens]), features=features, use_cache=True,
-                logits_to_keep=1,
+                past_key_values=growing_cache(), logits_to_keep=1,
             )  # fmt: skip
             logits = verdict_logits(
                 output.logits[:, -1],
