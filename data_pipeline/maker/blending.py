@@ -17,6 +17,9 @@ from morelli.data_pipeline.maker.frame import (
 )
 
 _LEAST_POISSON_SIDE = 12
+REACH = 12
+"""Pixels by which a feathered edge may reach beyond what it softens."""
+
 _LARGEST_POISSON_AREA = 60_000
 """Pixels; the solver takes about a second a megapixel."""
 
@@ -73,20 +76,63 @@ def lay(patch: NDArray[Any], canvas: tuple[int, ...], top: int, left: int) -> ND
     return laid
 
 
+def window_of(
+    canvas: tuple[int, ...], size: tuple[int, ...], corner: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Return the part of a canvas that a box at (top, left) covers; at least one pixel."""
+    spans = []
+    for room, length, start in zip(canvas[:2], size[:2], corner, strict=True):
+        low = min(max(0, start), room - 1)
+        spans.append(slice(low, max(low + 1, min(room, start + length))))
+    return spans[0], spans[1]
+
+
+def stamp(host: Pixels, patch: Pixels, mask: Alpha, corner: tuple[int, int]) -> Edited:
+    """Lay a patch over its host at (top, left) where its mask says so, and nowhere else."""
+    (height, width), (top, left) = mask.shape, corner
+    y0, x0 = max(0, top), max(0, left)
+    y1, x1 = min(host.shape[0], top + height), min(host.shape[1], left + width)
+    pixels, alpha = host.copy(), np.zeros(host.shape[:2], np.float32)
+    if y1 > y0 and x1 > x0:
+        inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        pixels[y0:y1, x0:x1] = blend(host[y0:y1, x0:x1], patch[inner], mask[inner])
+        alpha[y0:y1, x0:x1] = mask[inner]
+    return Edited(pixels, alpha, {})
+
+
+def padded(values: NDArray[Any], edge: int, mode: int = cv2.BORDER_REPLICATE) -> NDArray[Any]:
+    """Widen a patch by `edge` pixels a side, so that there is room for a soft rim."""
+    return np.asarray(cv2.copyMakeBorder(values, edge, edge, edge, edge, mode, value=0))
+
+
 def feather(rng: np.random.Generator, alpha: Alpha) -> tuple[Alpha, float]:
-    """Soften the edge by a Gaussian of 0.3 to 3 pixels, or make it hard in a quarter of cases."""
+    """Soften the edge by a Gaussian of 0.3 to 3 pixels, or make it hard in a quarter of cases.
+
+    What is thin is softened less, or nothing of it would be left.
+    """
     if rng.random() < 0.25:
         return (alpha >= 0.5).astype(np.float32), 0.0
     sigma = log_uniform(rng, 0.3, 3.0)
     rows, columns = span(alpha)
-    reach = 12
     window = (
-        slice(max(0, rows.start - reach), rows.stop + reach),
-        slice(max(0, columns.start - reach), columns.stop + reach),
+        slice(max(0, rows.start - REACH), rows.stop + REACH),
+        slice(max(0, columns.start - REACH), columns.stop + REACH),
     )
+    depth = cv2.distanceTransform((alpha[window] >= 0.5).astype(np.uint8), cv2.DIST_L1, 3).max()
+    sigma = min(sigma, max(0.3, float(depth) / 3))
     soft = np.zeros_like(alpha)
     soft[window] = cv2.GaussianBlur(alpha[window], (0, 0), sigma)
     return soft, sigma
+
+
+def feathered(
+    rng: np.random.Generator, host: Pixels, patch: Pixels, mask: Alpha, corner: tuple[int, int]
+) -> Edited:
+    """Stamp a patch with a feathered edge, which may reach a little beyond the patch."""
+    room = padded(mask, REACH, cv2.BORDER_CONSTANT)
+    soft, sigma = feather(rng, np.asarray(room, np.float32))
+    done = stamp(host, padded(patch, REACH), soft, (corner[0] - REACH, corner[1] - REACH))
+    return Edited(done.pixels, done.alpha, {"feather": sigma})
 
 
 def match_colour(patch: Pixels, inside: NDArray[np.bool_], host: Pixels, strength: float) -> Pixels:
@@ -191,9 +237,9 @@ def set_object(
     """Join an object with a soft matte to its host at (top, left), in the host's colours."""
     patch, colours = harmonise(rng, host, patch, mask, corner)
     soft, edge = soften(rng, mask)
-    layer, alpha = lay(patch, host.shape, *corner), lay(soft, host.shape, *corner)
+    done = stamp(host, patch, soft, corner)
     drawn = {"corner": list(corner), "blend": "matte", **colours, **edge}
-    return Edited(blend(host, layer, alpha), alpha, drawn)
+    return Edited(done.pixels, done.alpha, drawn)
 
 
 def grain(pixels: Pixels) -> float:
@@ -251,17 +297,12 @@ def paste(
     if around.size and rng.random() < 0.3:
         drawn["grain"] = True
         patch = match_grain(rng, patch, around)
-    layer, alpha = lay(patch, host.shape, *corner), lay(mask, host.shape, *corner)
-    if rng.random() < 0.15 and 0 < alpha.sum() < _LARGEST_POISSON_AREA:
-        drawn["blend"] = "poisson_mixed" if rng.random() < 0.15 else "poisson"
-        pixels = poisson(host, layer, alpha, drawn["blend"] == "poisson_mixed")
-        return Edited(pixels, alpha, drawn)
-    drawn["blend"] = "alpha"
-    soft, drawn["feather"] = feather(rng, alpha)
-    filled = _extended(layer, lay(np.ones(mask.shape, np.float32), host.shape, *corner), host)
-    return Edited(blend(host, filled, soft), soft, drawn)
-
-
-def _extended(layer: Pixels, covered: Alpha, host: Pixels) -> Pixels:
-    """Let the host show where a feathered edge reaches beyond the patch."""
-    return np.where(covered[..., None] > 0, layer, host)
+    small = float(mask.sum()) < _LARGEST_POISSON_AREA
+    if rng.random() < 0.15 and small:
+        layer, alpha = lay(patch, host.shape, *corner), lay(mask, host.shape, *corner)
+        if alpha.any():
+            drawn["blend"] = "poisson_mixed" if rng.random() < 0.15 else "poisson"
+            pixels = poisson(host, layer, alpha, drawn["blend"] == "poisson_mixed")
+            return Edited(pixels, alpha, drawn)
+    done = feathered(rng, host, patch, mask, corner)
+    return Edited(done.pixels, done.alpha, {**drawn, "blend": "alpha", **done.parameters})

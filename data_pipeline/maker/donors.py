@@ -8,7 +8,7 @@ import numpy as np
 
 from morelli.data_pipeline.maker.frame import Alpha, Pixels
 from morelli.data_pipeline.maker.history import Step, apply_steps, draw_jpeg, resize
-from morelli.data_pipeline.maker.mattes import refine
+from morelli.data_pipeline.maker.mattes import Cutout, refine
 from morelli.data_pipeline.maker.pool import Pool, Source
 from morelli.data_pipeline.maker.shapes import SHAPES, enlarge, outline
 
@@ -40,10 +40,21 @@ class Patch:
 
 
 class Donors:
-    """What an edit may take from elsewhere: anything but the host itself."""
+    """What an edit may take from elsewhere: anything but the host itself.
 
-    def __init__(self, pool: Pool, host: Source) -> None:
-        """Draw from `pool`, never from `host`."""
+    Attributes:
+        own_objects: what a saliency network found in the host, in the frame of the canvas.
+    """
+
+    def __init__(self, pool: Pool, host: Source, own_objects: Sequence[Cutout] = ()) -> None:
+        """Draw from `pool`, never from `host`.
+
+        Args:
+            pool: of pictures.
+            host: the picture that is edited.
+            own_objects: its objects, in the frame of the canvas.
+        """
+        self.own_objects = tuple(own_objects)
         self._pool = pool
         self._photographs = [one for one in pool.photographs if one.path != host.path]
         self._generated = list(pool.generated)

@@ -8,8 +8,21 @@ import cv2
 import numpy as np
 
 from morelli.data_pipeline.maker import fills
-from morelli.data_pipeline.maker.blending import feather, lay, paste, place, rest, set_object
+from morelli.data_pipeline.maker.blending import (
+    feather,
+    feathered,
+    lay,
+    padded,
+    paste,
+    place,
+    rest,
+    set_object,
+    stamp,
+    window_of,
+)
+from morelli.data_pipeline.maker.documents import document
 from morelli.data_pipeline.maker.donors import Donors, Patch
+from morelli.data_pipeline.maker.fonts import draw_typeface, set_line
 from morelli.data_pipeline.maker.frame import (
     Alpha,
     Edited,
@@ -20,37 +33,25 @@ from morelli.data_pipeline.maker.frame import (
     span,
     to_pixels,
 )
-from morelli.data_pipeline.maker.lettering import phrase, written
+from morelli.data_pipeline.maker.lettering import phrase
+from morelli.data_pipeline.maker.regions import OBJECT_LIKE, draw_share, region
 from morelli.data_pipeline.maker.retouch import RETOUCHES, Filter, regenerate
-from morelli.data_pipeline.maker.shapes import SHAPES, outline, segment
 
 Edit = Callable[[Pixels, Donors, np.random.Generator], Edited]
 """Takes the host's canvas (H, W, 3); never changes its size."""
 
-_OBJECT_LIKE = ("ellipse", "polygon", "blob", "blob")
 
+_LARGEST_DIFFUSED = 0.08
+"""Share of the canvas above which diffusion would leave an empty smear."""
 
-def _share(rng: np.random.Generator) -> float:
-    """Draw how much of the canvas an edit covers: 0.6 to 25 %, a quarter of them below 2 %."""
-    return log_uniform(rng, 0.006, 0.02) if rng.random() < 0.25 else log_uniform(rng, 0.02, 0.25)
-
-
-def _region(
-    rng: np.random.Generator, host: Pixels, share: float, allowed: tuple[str, ...] = tuple(SHAPES)
-) -> tuple[Alpha, dict[str, Any]]:
-    """Choose where to edit in place: a region of one colour, or a drawn outline anywhere."""
-    if rng.random() < 0.4:
-        found = segment(rng, host, share)
-        if found is not None:
-            return found, {"outline": "segment"}
-    name, mask = outline(rng, share * host.shape[0] * host.shape[1], allowed)
-    return lay(mask, host.shape, *place(rng, host.shape, mask.shape)), {"outline": name}
+_LARGEST_PAGE = 640
+"""Pixels of the canvas that letters are sized by: those on a large photograph are no larger."""
 
 
 def splice(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     """Paste one to four objects of other pictures, each joined in its own way."""
     count = 1 if rng.random() < 0.65 else int(rng.integers(2, 5))
-    share = _share(rng) / np.sqrt(count)
+    share = draw_share(rng, host) / np.sqrt(count)
     pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
     parts = []
     for _ in range(count):
@@ -72,9 +73,11 @@ def composite(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     return Edited(done.pixels, done.alpha, {**patch.parameters, "flip": flip, **done.parameters})
 
 
-def copy_move(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
+def copy_move(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     """Copy a part of the picture to one to three other places; the mask is the copies only."""
-    source, drawn = _region(rng, host, min(_share(rng), 0.12), (*_OBJECT_LIKE, "box"))
+    source, drawn = region(
+        rng, host, donors, min(draw_share(rng, host), 0.12), (*OBJECT_LIKE, "box")
+    )
     rows, columns = span(source)
     patch, mask = host[rows, columns], source[rows, columns]
     pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
@@ -82,53 +85,57 @@ def copy_move(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
     for _copy in range(1 if rng.random() < 0.7 else int(rng.integers(2, 4))):
         moved, outline_moved, turned = _turned(rng, patch, mask, rigid=0.5)
         corner = _apart(rng, source, outline_moved)
-        layer, laid = lay(moved, host.shape, *corner), lay(outline_moved, host.shape, *corner)
-        inside = lay(np.ones(outline_moved.shape, np.float32), host.shape, *corner)
-        soft, sigma = feather(rng, laid)
-        pixels = blend(pixels, np.where(inside[..., None] > 0, layer, pixels), soft)
-        alpha = np.maximum(alpha, soft)
-        copies.append({**turned, "corner": list(corner), "feather": sigma})
+        done = feathered(rng, pixels, moved, outline_moved, corner)
+        pixels, alpha = done.pixels, np.maximum(alpha, done.alpha)
+        copies.append({**turned, "corner": list(corner), **done.parameters})
     return Edited(pixels, alpha, {**drawn, "copies": copies})
 
 
-def removal(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
+def removal(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     """Remove a part: diffusion, exemplar patches, or background cloned over it."""
-    methods = {"telea": 0.15, "navier_stokes": 0.15, "exemplar": 0.4, "clone": 0.3}
-    method = pick(rng, methods)
-    share = min(_share(rng), 0.05 if method in ("telea", "navier_stokes") else 0.18)
-    hole, drawn = _region(rng, host, share, (*_OBJECT_LIKE, "stroke", "box"))
+    method = pick(rng, {"telea": 0.12, "navier_stokes": 0.13, "exemplar": 0.45, "clone": 0.3})
+    diffused = method in ("telea", "navier_stokes")
+    share = min(draw_share(rng, host), 0.05 if diffused else 0.18)
+    hole, drawn = region(rng, host, donors, share, (*OBJECT_LIKE, "stroke", "box"))
+    if drawn["outline"] == "own object":
+        # What is removed leaves nothing of its rim behind.
+        hole, drawn["grown"] = fills.grown(hole, int(rng.integers(2, 8)))
+    if diffused and float(hole.mean()) > _LARGEST_DIFFUSED:
+        method, diffused = "exemplar", False
     if method == "exemplar":
         filled = fills.exemplar(host, hole, rng)
     elif method == "clone":
         filled = fills.shift_fill(host, hole, rng)
     else:
         filled = fills.diffuse(host, hole, method == "navier_stokes", float(rng.uniform(2, 5)))
-    soft, sigma = feather(rng, hole) if method in ("exemplar", "clone") else (hole, 0.0)
+    soft, sigma = (hole, 0.0) if diffused else feather(rng, hole)
     return Edited(blend(host, filled, soft), soft, {**drawn, "method": method, "feather": sigma})
 
 
-def retouch(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
-    """Filter a part of the picture: blur, sharpen, denoise, relight, recolour, warp, resample."""
-    region, drawn = _region(rng, host, _share(rng))
+def retouch(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
+    """Filter a part of the picture: blur, sharpen, relight, recolour, warp, jitter and others."""
+    where, drawn = region(rng, host, donors, draw_share(rng, host))
+    if rng.random() < 0.2:
+        return _jittered(rng, host, where, drawn)
     name = list(RETOUCHES)[int(rng.integers(len(RETOUCHES)))]
-    edited = _filtered(rng, host, region, RETOUCHES[name])
+    edited = _filtered(rng, host, where, RETOUCHES[name])
     return Edited(edited.pixels, edited.alpha, {**drawn, "filter": name, **edited.parameters})
 
 
 def local_generation(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     """Put a generator's work into a photograph: an object, a filled region, or a redrawn part."""
-    share = _share(rng)
+    share = draw_share(rng, host)
     choice = pick(rng, {"object": 0.35, "region": 0.25, "redrawn": 0.4})
     if choice == "object":
         area = share * host.shape[0] * host.shape[1]
         done = _joined(rng, host, donors.patch(rng, area, generated=True))
         return Edited(done.pixels, done.alpha, {"way": choice, **done.parameters})
-    region, drawn = _region(rng, host, share, (*_OBJECT_LIKE, "stroke", "box"))
+    where, drawn = region(rng, host, donors, share, (*OBJECT_LIKE, "stroke", "box"))
     if choice == "redrawn":
-        done = _filtered(rng, host, region, regenerate)
+        done = _filtered(rng, host, where, regenerate)
         return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **done.parameters})
-    rows, columns = span(region)
-    mask = region[rows, columns]
+    rows, columns = span(where)
+    mask = where[rows, columns]
     patch, donor = donors.crop(rng, mask.shape[0], mask.shape[1], generated=True)
     done = paste(rng, host, patch, mask, (rows.start, columns.start))
     return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **donor, **done.parameters})
@@ -139,23 +146,19 @@ def text(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
     pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
     lines = []
     for _line in range(int(rng.integers(1, 4))):
-        height = round(log_uniform(rng, 0.05, 0.2) * host.shape[0])
-        words, weight = phrase(rng), int(rng.integers(0, 2 + height // 24))
-        letters = _fitted(written(words, height, weight), host.shape[1])
+        size = round(log_uniform(rng, 0.05, 0.2) * min(host.shape[0], _LARGEST_PAGE))
+        words, weight, face = phrase(rng), int(rng.integers(0, 2 + size // 24)), draw_typeface(rng)
+        letters = _fitted(set_line(words, face, size, weight), host.shape[1])
         corner = place(rng, host.shape, letters.shape)
-        laid = lay(letters, host.shape, *corner)
-        under = lay(np.ones(letters.shape, np.float32), host.shape, *corner)
         wiped = bool(rng.random() < 0.5)
         if wiped:
-            pixels = _wiped(rng, pixels, under)
-        ink = _ink(rng, pixels, under)
-        opacity = float(rng.uniform(0.75, 1.0))
-        soft = cv2.GaussianBlur(laid, (0, 0), float(rng.uniform(0.3, 1.0)))
-        layer = np.broadcast_to(ink, host.shape).astype(np.uint8)
-        pixels = blend(pixels, layer, np.asarray(soft * opacity, np.float32))
-        changed = under if wiped else (soft > 0.25).astype(np.float32)
-        alpha = np.maximum(alpha, changed)
-        lines.append({"text": words, "height": height, "corner": list(corner), "wiped": wiped})
+            pixels = _wiped(rng, pixels, letters.shape, corner)
+        done = _inked(rng, pixels, letters, corner)
+        pixels, alpha = done.pixels, np.maximum(alpha, done.alpha)
+        if wiped:
+            alpha[window_of(host.shape, letters.shape, corner)] = 1.0
+        line = {"text": words, "face": face, "size": size, "weight": weight, "wiped": wiped}
+        lines.append({**line, "corner": list(corner), **done.parameters})
     return Edited(pixels, alpha, {"lines": lines})
 
 
@@ -167,6 +170,7 @@ EDITS: dict[str, Edit] = {
     "retouch": retouch,
     "local_generation": local_generation,
     "text": text,
+    "document": document,
 }
 """Every family by the name that `Made.kind` carries."""
 
@@ -246,17 +250,37 @@ def _apart(rng: np.random.Generator, source: Alpha, mask: Alpha) -> tuple[int, i
     return best
 
 
-def _filtered(
-    rng: np.random.Generator, host: Pixels, region: Alpha, apply_filter: Filter
-) -> Edited:
+def _filtered(rng: np.random.Generator, host: Pixels, where: Alpha, apply_filter: Filter) -> Edited:
     """Apply a filter inside a feathered region, computed on a window around it."""
-    soft, sigma = feather(rng, region)
+    soft, sigma = feather(rng, where)
     rows, columns = span(soft)
     view = np.ascontiguousarray(host[rows, columns])
     done, drawn = apply_filter(view, rng)
     layer = host.copy()
     layer[rows, columns] = done
     return Edited(blend(host, layer, soft), soft, {**drawn, "feather": sigma})
+
+
+def _jittered(
+    rng: np.random.Generator, host: Pixels, where: Alpha, drawn: dict[str, Any]
+) -> Edited:
+    """Enlarge, turn, shift and relight an object a little in its place (MIML, Qu et al., 2024)."""
+    rows, columns = span(where)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    angle, scale = float(rng.normal(0, 3)), float(rng.uniform(1.02, 1.15))
+    shift = rng.normal(0, 0.02, 2) * (width, height)
+    gain = float(rng.uniform(0.88, 1.14))
+    edge = round(0.15 * max(height, width)) + 4
+    matrix = cv2.getRotationMatrix2D((width / 2 + edge, height / 2 + edge), angle, scale)
+    matrix[:, 2] += shift
+    size = (width + 2 * edge, height + 2 * edge)
+    moved = cv2.warpAffine(padded(host[rows, columns], edge), matrix, size, flags=cv2.INTER_CUBIC)
+    mask = cv2.warpAffine(padded(where[rows, columns], edge, cv2.BORDER_CONSTANT), matrix, size)
+    corner = (rows.start - edge, columns.start - edge)
+    done = feathered(rng, host, to_pixels(moved * gain), np.asarray(mask, np.float32), corner)
+    jitter = {"filter": "jitter", "angle": angle, "scale": scale, "gain": gain}
+    shifted = {"shift": [float(part) for part in shift]}
+    return Edited(done.pixels, done.alpha, {**drawn, **jitter, **shifted, **done.parameters})
 
 
 def _fitted(letters: Alpha, width: int) -> Alpha:
@@ -268,10 +292,12 @@ def _fitted(letters: Alpha, width: int) -> Alpha:
     return np.asarray(cv2.resize(letters, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _wiped(rng: np.random.Generator, pixels: Pixels, under: Alpha) -> Pixels:
+def _wiped(
+    rng: np.random.Generator, pixels: Pixels, size: tuple[int, ...], corner: tuple[int, int]
+) -> Pixels:
     """Cover a box with a smooth surface in the colours of its rim, with a little noise."""
-    rows, columns = span(under)
-    view = pixels[rows, columns]
+    window = window_of(pixels.shape, size, corner)
+    view = pixels[window]
     rim = np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]]).astype(np.float32)
     ramp = np.linspace(0, 1, view.shape[1], dtype=np.float32)[None, :, None]
     left, right = np.median(view[:, 0], axis=0), np.median(view[:, -1], axis=0)
@@ -279,13 +305,21 @@ def _wiped(rng: np.random.Generator, pixels: Pixels, under: Alpha) -> Pixels:
     sigma = float(rng.uniform(0, 3))
     noise = sigma * rng.standard_normal(view.shape, dtype=np.float32)
     wiped = pixels.copy()
-    wiped[rows, columns] = to_pixels(surface + noise)
+    wiped[window] = to_pixels(surface + noise)
     return wiped
 
 
-def _ink(rng: np.random.Generator, pixels: Pixels, under: Alpha) -> Pixels:
-    """Choose a colour that can be read on what lies under the text."""
-    below = float(pixels[under > 0].mean())
+def _inked(
+    rng: np.random.Generator, pixels: Pixels, letters: Alpha, corner: tuple[int, int]
+) -> Edited:
+    """Write letters in a colour that can be read there; the mask is the strokes."""
+    below = float(pixels[window_of(pixels.shape, letters.shape, corner)].mean())
     grey = rng.uniform(0, 60) if below > 110 else rng.uniform(190, 255)
-    tint = rng.normal(0, 25, 3) if rng.random() < 0.4 else np.zeros(3)
-    return to_pixels(grey + tint)
+    ink = to_pixels(grey + (rng.normal(0, 25, 3) if rng.random() < 0.4 else np.zeros(3)))
+    opacity, blur = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0.3, 1.0))
+    soft = np.asarray(cv2.GaussianBlur(padded(letters, 4), (0, 0), blur), np.float32)
+    layer = np.broadcast_to(ink, (*soft.shape, 3))
+    done = stamp(pixels, layer, soft * np.float32(opacity), (corner[0] - 4, corner[1] - 4))
+    strokes = (done.alpha > 0.25 * opacity).astype(np.float32)
+    drawn = {"ink": [int(part) for part in ink], "opacity": opacity, "blur": blur}
+    return Edited(done.pixels, strokes, drawn)

@@ -11,14 +11,24 @@ _COARSE = 72
 _PATCH = 9
 
 
-def diffuse(pixels: Pixels, hole: Alpha, navier_stokes: bool, radius: float) -> Pixels:
-    """Fill by diffusion (Telea, 2004, or Bertalmio et al., 2001), on a window around the hole."""
+def grown(hole: Alpha, edge: int) -> tuple[Alpha, int]:
+    """Widen a hole by `edge` pixels; returns the edge too, to be recorded."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * edge + 1, 2 * edge + 1))
+    return np.asarray(cv2.dilate(hole, disc), np.float32), edge
+
+
+def _around(hole: Alpha, pad: int) -> tuple[slice, slice]:
+    """Return the window that reaches `pad` pixels beyond a hole."""
     rows, columns = span(hole)
-    pad = 12
-    window = (
+    return (
         slice(max(0, rows.start - pad), rows.stop + pad),
         slice(max(0, columns.start - pad), columns.stop + pad),
     )
+
+
+def diffuse(pixels: Pixels, hole: Alpha, navier_stokes: bool, radius: float) -> Pixels:
+    """Fill by diffusion (Telea, 2004, or Bertalmio et al., 2001), on a window around the hole."""
+    window = _around(hole, 12)
     method = cv2.INPAINT_NS if navier_stokes else cv2.INPAINT_TELEA
     filled = pixels.copy()
     mask = (hole[window] > 0.01).astype(np.uint8)
@@ -54,19 +64,31 @@ def shift_fill(pixels: Pixels, hole: Alpha, rng: np.random.Generator) -> Pixels:
         cost = float(apart + 20 * inside[to_y, to_x].mean())
         if cost < best:
             best, offset = cost, (dy, dx)
-    matrix = np.array([[1, 0, -offset[1]], [0, 1, -offset[0]]], np.float32)
-    moved = cv2.warpAffine(
-        pixels, matrix, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT
-    )
-    return np.asarray(moved, np.uint8)
+    # A feathered edge reaches beyond the hole.
+    window = _around(hole, 12)
+    from_y = np.clip(np.arange(height)[window[0]] + offset[0], 0, height - 1)
+    from_x = np.clip(np.arange(width)[window[1]] + offset[1], 0, width - 1)
+    moved = pixels.copy()
+    moved[window] = pixels[np.ix_(from_y, from_x)]
+    return moved
 
 
 def exemplar(pixels: Pixels, hole: Alpha, rng: np.random.Generator) -> Pixels:
     """Fill with the best-matching patches of the picture, from the rim inwards.
 
     Patches are matched on a coarse copy (as Criminisi et al., 2004, without their priority term)
-    and their offsets then copy pixels at full resolution.
+    and their offsets then copy pixels at full resolution. Only the surroundings of the hole are
+    looked at, as wide as half of it and at least 64 pixels.
     """
+    rows, columns = span(hole)
+    longest = max(rows.stop - rows.start, columns.stop - columns.start)
+    window = _around(hole, max(64, longest // 2))
+    filled = pixels.copy()
+    filled[window] = _exemplar(np.ascontiguousarray(pixels[window]), hole[window], rng)
+    return filled
+
+
+def _exemplar(pixels: Pixels, hole: Alpha, rng: np.random.Generator) -> Pixels:
     height, width = pixels.shape[:2]
     scale = max(1.0, max(height, width) / _COARSE)
     size = (round(width / scale), round(height / scale))

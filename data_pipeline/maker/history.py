@@ -1,7 +1,7 @@
 """What happens to a whole picture between the camera and us, alike for every class."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ FILTERS = {
     "lanczos": cv2.INTER_LANCZOS4,
 }
 
-_STEP_COUNTS = (0.28, 0.36, 0.22, 0.14)
+_STEP_COUNTS = (0.18, 0.36, 0.28, 0.18)
 _STEP_WEIGHTS = {
     "jpeg": 0.34,
     "resize": 0.24,
@@ -31,6 +31,13 @@ _STEP_WEIGHTS = {
     "noise": 0.06,
 }
 _FORMAT_WEIGHTS = {"JPEG": 0.8, "PNG": 0.12, "WEBP": 0.08}
+_REAL_TABLES = 0.35
+"""How often a JPEG takes the quantisation tables of a real camera or editor."""
+
+_WAY_WEIGHTS = {"direct": 0.15, "again": 0.2, "social": 0.22, "screenshot": 0.08, "any": 0.35}
+
+Table = tuple[tuple[int, ...], ...]
+"""Quantisation tables of a JPEG, 64 numbers each in reading order: brightness, then colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +52,23 @@ class Step:
         return {"step": self.name, **self.parameters}
 
 
-def draw_jpeg(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw an IJG quality of 50 to 100, mostly 75 and more, and a chroma subsampling."""
-    low, high = (75, 99) if rng.random() < 0.6 else (50, 101)
+def draw_jpeg(rng: np.random.Generator, tables: Sequence[Table] = ()) -> dict[str, Any]:
+    """Draw a JPEG compression: tables of a real file, or an IJG quality of 60 to 98.
+
+    A tenth have a quality of 50 to 59, 99 or 100.
+
+    Args:
+        rng: the source of every draw.
+        tables: of real files; none means that an IJG quality is always drawn.
+    """
     subsampling = "4:2:0" if rng.random() < 0.65 else "4:4:4"
-    return {"quality": int(rng.integers(low, high)), "subsampling": subsampling}
+    quality = int(rng.integers(60, 99))
+    if rng.random() < 0.1:
+        quality = int(rng.choice([*range(50, 60), 99, 100]))
+    if tables and rng.random() < _REAL_TABLES:
+        chosen = tables[int(rng.integers(len(tables)))]
+        return {"qtables": [list(table) for table in chosen], "subsampling": subsampling}
+    return {"quality": quality, "subsampling": subsampling}
 
 
 def _draw_resize(rng: np.random.Generator) -> dict[str, Any]:
@@ -92,11 +111,51 @@ def draw_steps(rng: np.random.Generator) -> list[Step]:
     return [Step(name, _DRAWS[name](rng)) for name in names]
 
 
-def draw_format(rng: np.random.Generator) -> Step:
+def draw_format(rng: np.random.Generator, tables: Sequence[Table] = ()) -> Step:
     """Draw the file format of the finished picture and its quality."""
     name = pick(rng, _FORMAT_WEIGHTS)
-    draws = {"JPEG": draw_jpeg, "WEBP": _DRAWS["webp"]}
-    return Step(name, draws[name](rng) if name in draws else {})
+    if name == "JPEG":
+        return Step(name, draw_jpeg(rng, tables))
+    return Step(name, _DRAWS["webp"](rng) if name == "WEBP" else {})
+
+
+def draw_way(rng: np.random.Generator, tables: Sequence[Table]) -> tuple[list[Step], Step]:
+    """Draw the way of a picture from the editor to us; it knows nothing of the class.
+
+    Direct; compressed again on another grid; through a social network, which shrinks, sharpens
+    and compresses; as a screenshot; or any steps.
+
+    Args:
+        rng: the source of every draw.
+        tables: quantisation tables of real files, see `draw_jpeg`.
+
+    Returns:
+        The steps, and the format of the file at the end.
+    """
+    way = pick(rng, _WAY_WEIGHTS)
+    saved = [Step("jpeg", draw_jpeg(rng, tables))]
+    if way == "direct":
+        return [], draw_format(rng, tables)
+    if way == "again":
+        return [*saved, Step("crop", _DRAWS["crop"](rng))], draw_format(rng, tables)
+    if way == "social":
+        shrunk = {"factor": log_uniform(rng, 0.4, 0.95), "filter": "area"}
+        steps = [*saved, Step("resize", shrunk)]
+        if rng.random() < 0.4:
+            steps.append(Step("sharpen", _DRAWS["sharpen"](rng)))
+        quality = {"quality": int(rng.integers(70, 89)), "subsampling": "4:2:0"}
+        return steps, Step("JPEG", quality)
+    if way == "screenshot":
+        shown = {"factor": log_uniform(rng, 0.5, 1.5), "filter": "linear"}
+        steps = [*saved, Step("resize", shown)]
+        shot = Step("PNG", {}) if rng.random() < 0.6 else Step("JPEG", draw_jpeg(rng))
+        return steps, shot
+    return draw_steps(rng), draw_format(rng, tables)
+
+
+def draw_recompression(rng: np.random.Generator, tables: Sequence[Table]) -> list[Step]:
+    """Draw no or one JPEG compression in full size, as on the way through an editor."""
+    return [Step("jpeg", draw_jpeg(rng, tables))] if rng.random() < 0.5 else []
 
 
 def size_before(steps: list[Step], height: int, width: int) -> tuple[int, int]:

@@ -1,9 +1,6 @@
-"""Words and numbers drawn on a picture, with the exact pixels they cover."""
+"""Words, numbers, amounts and dates that are written on pictures and pages."""
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
-from morelli.data_pipeline.maker.frame import Alpha
 
 _WORDS = (
     "Total",
@@ -51,20 +48,20 @@ def phrase(rng: np.random.Generator) -> str:
     return " ".join(str(word) for word in words)
 
 
-def written(text: str, height: int, weight: int) -> Alpha:
-    """Write text with Pillow's own typeface, the same on every machine.
+def sentence(rng: np.random.Generator, letters: int) -> str:
+    """Draw words, with a number now and then, of about `letters` letters together."""
+    words: list[str] = []
+    while sum(len(word) + 1 for word in words) < letters:
+        word = str(rng.choice(_WORDS))
+        number = rng.random() < 0.15
+        words.append(str(int(rng.integers(1, 9999))) if number else word.lower())
+    return " ".join(words).capitalize()
 
-    Args:
-        text: what to write.
-        height: of the line in pixels.
-        weight: extra thickness of the strokes in pixels.
 
-    Returns:
-        (h, w) coverage in 0..1, cut to the letters with a margin of two pixels.
-    """
-    font = ImageFont.load_default(size=max(6, height))
-    left, top, right, bottom = font.getbbox(text, stroke_width=weight)
-    size = (int(right - left) + 4, int(bottom - top) + 4)
-    image = Image.new("L", size, 0)
-    ImageDraw.Draw(image).text((2 - left, 2 - top), text, fill=255, font=font, stroke_width=weight)
-    return np.asarray(image, np.float32) / np.float32(255)
+def like(rng: np.random.Generator, letters: int) -> str:
+    """Draw a number, an amount or a word of about `letters` letters."""
+    if rng.random() < 0.75:
+        digits = "".join(str(int(digit)) for digit in rng.integers(0, 10, max(2, letters)))
+        return f"{digits[:-2]}.{digits[-2:]}" if letters > 3 and rng.random() < 0.5 else digits
+    fitting = sorted(_WORDS, key=lambda word: abs(len(word) - letters))[:6]
+    return str(rng.choice(fitting))

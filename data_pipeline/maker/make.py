@@ -1,6 +1,7 @@
 """One labelled picture from a seed: a class, a host, an edit, a history and a file."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,17 @@ from morelli.data_pipeline.maker.history import (
     apply_steps,
     decode,
     draw_format,
+    draw_recompression,
     draw_steps,
+    draw_way,
     encode,
     resize,
     size_before,
     without_shrinking,
 )
+from morelli.data_pipeline.maker.pages import PAGE, render_page
 from morelli.data_pipeline.maker.pool import Pool, Source
+from morelli.data_pipeline.maker.regions import LARGE_SIDE
 from morelli.data_pipeline.schema import Verdict
 
 _VERDICT_WEIGHTS = {Verdict.AUTHENTIC: 0.35, Verdict.TAMPERED: 0.5, Verdict.SYNTHETIC: 0.15}
@@ -33,9 +38,27 @@ _KIND_WEIGHTS = {
     "local_generation": 0.15,
     "text": 0.06,
 }
+_NATIVE_KIND_WEIGHTS = {
+    "splice": 0.12,
+    "copy_move": 0.15,
+    "removal": 0.28,
+    "retouch": 0.13,
+    "local_generation": 0.22,
+    "text": 0.1,
+}
+"""What is done to photographs at the camera's own resolution: small and quiet edits."""
+
+_NATIVE_SHARE, _NATIVE_SHARE_OF_LARGE = 0.35, 0.65
+"""How often a picture's pixels are never resized, where the pool has such pictures."""
+
 _WHOLE_KINDS = {"untouched": Verdict.AUTHENTIC, "generated": Verdict.SYNTHETIC}
+_PAGE_SHARE = 0.1
+"""How often the host is a rendered page; such a picture is forged as a document, or not at all."""
+
+_LARGEST_PAGE = 1600
 _ATTEMPTS = 16
 _SMALLEST_SHARE = 0.005
+_SMALLEST_SHARE_OF_LARGE = 0.003
 _LARGEST_SHARE = 0.75
 _LEAST_CHANGE = 1.5
 """Mean difference in grey levels inside the mask, below which nobody could see an edit."""
@@ -71,7 +94,8 @@ class Made:
 class _Plan:
     """What is drawn before anybody looks at the class: sizes, history and file.
 
-    `reference` is the generated picture that a synthetic sample is made of.
+    `reference` is the generated picture that a synthetic sample is made of; `native` says that
+    no pixel is ever resized, `page` that the host is a rendered page unless the class forbids it.
     """
 
     reference: Source
@@ -84,6 +108,8 @@ class _Plan:
     file: Step
     aligned: bool
     margin: float
+    native: bool
+    page: bool
 
 
 def make(
@@ -114,7 +140,7 @@ def make(
     label = _draw_verdict(np.random.default_rng([seed, 2]), pool, kind, verdict)
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng([seed, 3 + attempt])
-        made = _attempt(pool, rng, plan, kind or _kind_of(rng, label))
+        made = _attempt(pool, rng, plan, kind or _kind_of(rng, label, plan))
         if made is not None:
             return replace(made, parameters={"seed": seed, "attempt": attempt, **made.parameters})
     raise ValueError(
@@ -146,25 +172,60 @@ def _draw_verdict(
     return label
 
 
-def _kind_of(rng: np.random.Generator, label: Verdict) -> str:
-    """Draw a kind that carries a label."""
-    whole = {carried: kind for kind, carried in _WHOLE_KINDS.items()}
-    return whole.get(label) or pick(rng, _KIND_WEIGHTS)
+def _kind_of(rng: np.random.Generator, label: Verdict, plan: _Plan) -> str:
+    """Draw a kind that carries a label; what a page can be forged by follows from the plan."""
+    for kind, carried in _WHOLE_KINDS.items():
+        if carried == label:
+            return kind
+    if plan.page:
+        return "document"
+    return pick(rng, _NATIVE_KIND_WEIGHTS if plan.native else _KIND_WEIGHTS)
 
 
 def _draw_plan(rng: np.random.Generator, pool: Pool, side: int | None) -> _Plan:
-    """Draw sizes and history; a generated picture's size decides alike for every class.
+    """Draw sizes and history, alike for every class."""
+    height = side or round(log_uniform(rng, 256, 768))
+    width = side or round(min(1024, max(192, height * log_uniform(rng, 0.7, 1.4))))
+    largest = max(height, width)
+    made = [one for one in pool.generated if one.side >= largest]
+    possible = bool(pool.native(largest)) and (bool(made) or not pool.generated)
+    share = _NATIVE_SHARE_OF_LARGE if min(height, width) >= LARGE_SIDE else _NATIVE_SHARE
+    if rng.random() < share and possible:
+        return _native_plan(rng, pool, made or list(pool.photographs), (height, width))
+    return _resized_plan(rng, pool, height, width)
+
+
+def _native_plan(
+    rng: np.random.Generator, pool: Pool, made: list[Source], size: tuple[int, int]
+) -> _Plan:
+    """Draw one or two ordinary compressions and nothing that moves a pixel."""
+    return _Plan(
+        reference=pool.draw(rng, made, 1),
+        height=size[0],
+        width=size[1],
+        scale=1.0,
+        filter="area",
+        first=[],
+        later=draw_recompression(rng, pool.tables),
+        file=draw_format(rng, pool.tables),
+        aligned=bool(rng.random() < 0.8),
+        margin=1.0,
+        native=True,
+        page=bool(rng.random() < _PAGE_SHARE),
+    )
+
+
+def _resized_plan(rng: np.random.Generator, pool: Pool, height: int, width: int) -> _Plan:
+    """Draw any history; a generated picture's size decides alike for every class.
 
     Generated pictures are small. Whatever enlargement the drawn one needs to reach the final size
     is done to photographs too, or being enlarged would mean being generated.
     """
-    height = side or round(log_uniform(rng, 256, 768))
-    width = side or round(min(1024, max(192, height * log_uniform(rng, 0.7, 1.4))))
     reference = pool.draw(rng, pool.generated or pool.photographs, max(height, width))
     enlarged = max(1.0, max(height, width) / reference.side)
     scale = 1.0 if rng.random() < 0.7 else log_uniform(rng, 0.4, 1.2)
     first = draw_steps(rng) if rng.random() < 0.35 else []
-    later = draw_steps(rng)
+    later, file = draw_way(rng, pool.tables)
     if enlarged > 1.0:
         chosen = ("linear", "cubic", "lanczos")[int(rng.integers(3))]
         at = int(rng.integers(len(later) + 1))
@@ -177,35 +238,39 @@ def _draw_plan(rng: np.random.Generator, pool: Pool, side: int | None) -> _Plan:
         filter=("linear", "cubic", "area", "lanczos")[int(rng.integers(4))],
         first=[step for step in first if step.name not in ("resize", "crop")],
         later=later,
-        file=draw_format(rng),
+        file=file,
         aligned=bool(rng.random() < 0.5),
         margin=float(rng.uniform(1.0, 1.5)) if rng.random() < 0.25 else 1.0,
+        native=False,
+        page=bool(rng.random() < _PAGE_SHARE),
     )
 
 
 def _attempt(pool: Pool, rng: np.random.Generator, plan: _Plan, kind: str) -> Made | None:
     """Make one picture, or None if the edit cannot be seen in it."""
-    host = plan.reference
-    if kind != "generated":
-        wanted = max(size_before(plan.later, plan.height, plan.width))
-        host = pool.draw(rng, pool.photographs, wanted)
-    canvas, later, taken = _canvas(rng, pool.read(host), plan)
+    host, source, page = _host(pool, rng, plan, kind)
+    canvas, later, taken = _canvas(rng, source, plan)
     blank = np.zeros(canvas.shape[:2], np.float32)
     canvas, _ = apply_steps(canvas, blank, plan.first)
     edited = Edited(canvas, blank, {})
     if kind in EDITS:
-        edited = EDITS[kind](canvas, Donors(pool, host), rng)
+        objects = [] if page else pool.objects(host)
+        crop = _shown(source, taken)
+        donors = Donors(pool, host, [found.within(crop) for found in objects])
+        edited = EDITS[kind](canvas, donors, rng)
         if not _visible(canvas, edited):
             return None
     pixels, alpha = apply_steps(edited.pixels, edited.alpha, later)
     pixels, alpha, corner = _final_crop(rng, pixels, alpha, plan)
     mask = alpha >= 0.5
-    if kind in EDITS and not _SMALLEST_SHARE <= float(mask.mean()) <= _LARGEST_SHARE:
+    if kind in EDITS and not _least_share(mask) <= float(mask.mean()) <= _LARGEST_SHARE:
         return None
     data = encode(pixels, plan.file)
     parameters = {
         "host": host.name,
         "key": host.key,
+        "page": page,
+        "native": plan.native,
         "crop": taken,
         "first": [step.as_json() for step in plan.first],
         "edit": edited.parameters,
@@ -215,6 +280,28 @@ def _attempt(pool: Pool, rng: np.random.Generator, plan: _Plan, kind: str) -> Ma
         "area": float(mask.mean()),
     }
     return Made(decode(data), data, plan.file.name, mask, verdict_of(kind), kind, parameters)
+
+
+def _least_share(mask: NDArray[np.bool_]) -> float:
+    return _SMALLEST_SHARE_OF_LARGE if min(mask.shape) >= LARGE_SIDE else _SMALLEST_SHARE
+
+
+def _host(
+    pool: Pool, rng: np.random.Generator, plan: _Plan, kind: str
+) -> tuple[Source, Pixels, dict[str, Any] | None]:
+    """Return the host with its (H, W, 3) pixels, and what was drawn for it if it is a page."""
+    if kind == "generated":
+        return plan.reference, pool.read(plan.reference), None
+    size = size_before(plan.later, plan.height, plan.width)
+    if kind == "document" or (kind == "untouched" and plan.page):
+        height, width = (
+            min(_LARGEST_PAGE, round(length / min(1.0, plan.scale))) for length in size
+        )
+        pixels, drawn = render_page(rng, height, width)
+        return Source(Path(PAGE), PAGE, PAGE, min(height, width), 1.0), pixels, drawn
+    hosts = pool.native(max(size)) if plan.native else pool.photographs
+    host = pool.draw(rng, hosts, max(size))
+    return host, pool.read(host), None
 
 
 def _canvas(
@@ -243,6 +330,13 @@ def _canvas(
         view = resize(view, *wanted, plan.filter)
     taken = {"top": top, "left": left, "height": height, "width": width, "scale": scale}
     return np.ascontiguousarray(view), later, {**taken, "filter": plan.filter}
+
+
+def _shown(source: Pixels, taken: dict[str, Any]) -> tuple[float, float, float, float]:
+    """Return the crop as (x0, y0, x1, y1) in shares of the source."""
+    height, width = source.shape[:2]
+    y0, x0 = taken["top"] / height, taken["left"] / width
+    return x0, y0, x0 + taken["width"] / width, y0 + taken["height"] / height
 
 
 def _working_size(plan: _Plan, later: list[Step], margin: float) -> tuple[int, int]:

@@ -4,7 +4,7 @@ Knows nothing of the network: `morelli.data_pipeline.maker.saliency` runs it and
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,14 @@ class Cutout:
         x0, x1 = round(self.box[0] * width), round(self.box[2] * width)
         y0, y1 = round(self.box[1] * height), round(self.box[3] * height)
         return pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+
+    def within(self, crop: tuple[float, float, float, float]) -> "Cutout":
+        """Return the object in the frame of a crop, given as (x0, y0, x1, y1) in shares."""
+        x0, y0, x1, y1 = crop
+        across, down = x1 - x0, y1 - y0
+        left, top, right, bottom = self.box
+        box = ((left - x0) / across, (top - y0) / down, (right - x0) / across, (bottom - y0) / down)
+        return replace(self, box=box)
 
 
 def matte_folder() -> Path:

@@ -1,6 +1,8 @@
 """The pictures that forgeries are made of: pristine photographs and generators' outputs."""
 
+import contextlib
 import csv
+import functools
 import hashlib
 import re
 import zlib
@@ -12,8 +14,10 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from morelli.data_pipeline.maker.frame import Alpha, Pixels
+from morelli.data_pipeline.maker.history import Table
 from morelli.data_pipeline.maker.mattes import Cutout, matte_folder, read_objects
 from morelli.data_pipeline.maker.shapes import cut_object
 
@@ -23,7 +27,8 @@ _VALIDATION_PERCENT = 15
 _SMALLEST_SIDE = 192
 _LARGEST_AREA = 12_000_000
 _EDITS_OF_PHOTOGRAPHS = re.compile(r"face swap|brushnet|fill|outpaint|seedvr", re.IGNORECASE)
-_FOLDER_WEIGHTS = {"camera_native_crops": 3.0, "imagenet_samples": 0.5}
+_NATIVE_FOLDER = "camera_native_crops"
+_FOLDER_WEIGHTS = {_NATIVE_FOLDER: 3.0, "imagenet_samples": 0.5}
 """Pixels as the camera wrote them come most often: edits of such photographs are the hard ones."""
 
 
@@ -37,6 +42,7 @@ class Source:
         key: camera, or source where no camera is known; splits never cut it.
         side: shorter side in pixels.
         weight: how often it is drawn.
+        native: whether its pixels are known to be as the camera wrote them, never resized.
     """
 
     path: Path
@@ -44,6 +50,7 @@ class Source:
     key: str
     side: int
     weight: float
+    native: bool = False
 
 
 def part_of(key: str) -> Part:
@@ -58,12 +65,14 @@ def _rows(folder: Path) -> list[dict[str, str]]:
 
 
 def _source(folder: Path, row: dict[str, str], key: str) -> Source:
+    top = row["path"].split("/")[0]
     return Source(
         path=folder / row["path"],
         name=f"{folder.name}/{row['path']}",
         key=" ".join(key.lower().split()),
         side=min(int(row["width"]), int(row["height"])),
-        weight=_FOLDER_WEIGHTS.get(row["path"].split("/")[0], 1.0),
+        weight=_FOLDER_WEIGHTS.get(top, 1.0),
+        native=top == _NATIVE_FOLDER,
     )
 
 
@@ -136,6 +145,21 @@ class Pool:
         weights = np.array([one.weight * fit for one, fit in zip(sources, fits, strict=True)])
         return sources[int(rng.choice(len(sources), p=weights / weights.sum()))]
 
+    def native(self, side: int) -> list[Source]:
+        """Return the photographs of at least `side` pixels that nobody has ever resized."""
+        return [one for one in self.photographs if one.native and one.side >= side]
+
+    @functools.cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """The different quantisation tables of the photographs that are JPEG files."""
+        found: dict[Table, None] = {}
+        for source in self.photographs:
+            if source.path.suffix.lower() in (".jpg", ".jpeg"):
+                # A file may carry another format than its name says.
+                with contextlib.suppress(UnidentifiedImageError):
+                    found.setdefault(read_tables(source.path))
+        return tuple(found)
+
     def read(self, source: Source) -> Pixels:
         """Return the (H, W, 3) RGB pixels of a source; the middle of one above 12 megapixels.
 
@@ -200,6 +224,17 @@ def decode_file(path: Path) -> Pixels:
     if decoded is None:
         raise OSError(f"{path}: cannot be read as an image; remove it from the manifest")
     return np.asarray(cv2.cvtColor(_middle(decoded), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_tables(path: Path) -> Table:
+    """Return the quantisation tables of a JPEG file, two at most.
+
+    Raises:
+        OSError: the file is missing or is no JPEG.
+    """
+    with Image.open(path, formats=["JPEG"]) as image:
+        tables: dict[int, list[int]] = getattr(image, "quantization", {})
+        return tuple(tuple(tables[number]) for number in sorted(tables)[:2])
 
 
 def _usable(sources: list[Source], part: Part) -> list[Source]:

@@ -2,9 +2,11 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+from numpy.typing import NDArray
 
 from morelli.data_pipeline.maker.donors import Donors
 from morelli.data_pipeline.maker.edits import EDITS
+from morelli.data_pipeline.maker.pages import render_page
 from morelli.data_pipeline.maker.pool import Pool, Source
 
 
@@ -19,9 +21,16 @@ def donors(tmp_path_factory: pytest.TempPathFactory) -> Donors:
     return Donors(Pool(sources[:2], sources[2:]), sources[0])
 
 
+def _host(kind: str, photograph: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the photograph, or a page if only pages can be edited so."""
+    if kind != "document":
+        return photograph
+    return render_page(np.random.default_rng(0), 256, 256)[0]
+
+
 @pytest.mark.parametrize("kind", EDITS)
 def test_an_edit_changes_nothing_outside_its_mask(kind: str, donors: Donors) -> None:
-    host = skimage.data.rocket()[60:316, 200:456]
+    host = _host(kind, skimage.data.rocket()[60:316, 200:456])
     for seed in range(12):
         done = EDITS[kind](host, donors, np.random.default_rng(seed))
         assert done.pixels.shape == host.shape
@@ -35,7 +44,7 @@ def test_an_edit_changes_nothing_outside_its_mask(kind: str, donors: Donors) -> 
 
 @pytest.mark.parametrize("kind", EDITS)
 def test_an_edit_changes_most_of_what_its_mask_covers(kind: str, donors: Donors) -> None:
-    host = skimage.data.astronaut()[:256, 100:356]
+    host = _host(kind, skimage.data.astronaut()[:256, 100:356])
     changed = []
     for seed in range(12):
         done = EDITS[kind](host, donors, np.random.default_rng(seed))

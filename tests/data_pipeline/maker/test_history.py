@@ -1,13 +1,18 @@
+import io
+
 import numpy as np
 import pytest
 import skimage.data
+from PIL import Image
 
 from morelli.data_pipeline.maker.history import (
     Step,
     apply_steps,
     decode,
     draw_format,
+    draw_jpeg,
     draw_steps,
+    draw_way,
     encode,
     size_before,
 )
@@ -61,3 +66,22 @@ def test_formats_are_mostly_jpeg_and_sometimes_the_others() -> None:
     names = [draw_format(rng).name for _ in range(400)]
     assert names.count("JPEG") > 280
     assert min(names.count("PNG"), names.count("WEBP")) > 10
+
+
+def test_every_way_leaves_at_least_the_planned_size() -> None:
+    for seed in range(60):
+        steps, file = draw_way(np.random.default_rng(seed), [])
+        height, width = size_before(steps, 97, 130)
+        pixels = np.full((height, width, 3), 128, np.uint8)
+        done, _ = apply_steps(pixels, np.ones((height, width), np.float32), steps)
+        assert min(done.shape[0] - 97, done.shape[1] - 130) >= 0
+        assert decode(encode(done, file)).shape == done.shape
+
+
+def test_tables_of_a_real_file_are_taken_over_as_they_are() -> None:
+    tables = (tuple(range(1, 65)), tuple(range(64, 0, -1)))
+    drawn = [draw_jpeg(np.random.default_rng(seed), [tables]) for seed in range(40)]
+    real = next(parameters for parameters in drawn if "qtables" in parameters)
+    data = encode(skimage.data.coffee(), Step("JPEG", real))
+    with Image.open(io.BytesIO(data)) as image:
+        assert [tuple(image.quantization[number]) for number in (0, 1)] == list(tables)

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image
 
 from morelli.data_pipeline.images import read_mask
 from morelli.data_pipeline.maker import KINDS, Pool, make, write_samples
+from morelli.data_pipeline.maker.history import Step, encode
+from morelli.data_pipeline.maker.shortcuts import FEATURES, made_features, separability
 from morelli.data_pipeline.schema import CLASSES, ForensicSample, Verdict
 
 SIDE = 128
@@ -139,3 +142,60 @@ def test_written_samples_read_back_as_rows_files_and_masks(pool: Pool, tmp_path:
         assert sample.mask is not None
         assert np.array_equal(read_mask(manifest.parent / sample.mask, 96, 96), made.mask)
         assert sample.verdict == made.verdict
+
+
+def test_pictures_at_camera_resolution_are_compressed_but_never_resized(pool: Pool) -> None:
+    hosts = [replace(source, native=True) for source in pool.photographs]
+    cameras, found = Pool(hosts, pool.generated), 0
+    for seed in range(30):
+        drawn = make(cameras, seed, SIDE).parameters
+        if not drawn["native"]:
+            continue
+        found += 1
+        assert drawn["crop"]["scale"] == 1.0
+        assert {step["step"] for step in drawn["later"]} <= {"jpeg"}
+        assert drawn["first"] == []
+    assert found > 5
+
+
+def test_an_untouched_native_picture_is_the_cameras_pixels_and_one_compression(
+    pool: Pool,
+) -> None:
+    cameras = Pool([replace(source, native=True) for source in pool.photographs], [])
+    found = 0
+    for seed in range(40):
+        made = make(cameras, seed, SIDE, "untouched")
+        drawn = made.parameters
+        if not drawn["native"] or drawn["later"] or drawn["page"]:
+            continue
+        found += 1
+        source = next(one for one in cameras.photographs if one.name == drawn["host"])
+        top, left = drawn["crop"]["top"], drawn["crop"]["left"]
+        pixels = cameras.read(source)[top : top + SIDE, left : left + SIDE]
+        file = {name: value for name, value in drawn["file"].items() if name != "step"}
+        assert made.data == encode(pixels, Step(made.format, file))
+    assert found
+
+
+def test_a_page_is_forged_as_a_document_where_its_twin_is_an_untouched_page(pool: Pool) -> None:
+    pages = 0
+    for seed in range(40):
+        authentic = make(pool, seed, SIDE, verdict=Verdict.AUTHENTIC)
+        tampered = make(pool, seed, SIDE, verdict=Verdict.TAMPERED)
+        assert (authentic.parameters["page"] is not None) == (tampered.kind == "document")
+        pages += tampered.kind == "document"
+    assert pages
+
+
+def test_trivial_facts_do_not_tell_forged_from_untouched(pool: Pool) -> None:
+    features, labels = made_features(pool, range(240))
+    assert features.shape == (240, len(FEATURES))
+    # With 120 of each class the area of a coin-tosser spreads by 0.037: three of that above 0.5.
+    assert separability(features, labels) < 0.61
+
+
+def test_a_shortcut_that_is_there_is_found() -> None:
+    labels = np.arange(200) % 2 == 1
+    noise = np.random.default_rng(0).normal(size=(200, 3))
+    noise[:, 1] += 2 * labels
+    assert separability(noise, labels) > 0.8

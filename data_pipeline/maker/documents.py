@@ -1,0 +1,195 @@
+"""Forgeries of text on pages: words and characters copied, retyped, erased and inserted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from morelli.data_pipeline.maker.blending import padded, stamp
+from morelli.data_pipeline.maker.donors import Donors
+from morelli.data_pipeline.maker.fonts import draw_typeface, set_line
+from morelli.data_pipeline.maker.frame import Edited, Pixels, pick, to_pixels
+from morelli.data_pipeline.maker.lettering import like
+
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in pixels of the canvas."""
+
+_ENOUGH = 0.009
+"""Share of the canvas after which no further word is forged."""
+
+_MOST = 12
+
+
+def document(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
+    """Forge text of a page: copy, retype, erase or insert words, or copy single characters.
+
+    The words are found in the pixels, so that any picture of a page will do; nothing is changed
+    where none are found.
+    """
+    letters, words = text_boxes(host)
+    pixels, mask = host, np.zeros(host.shape[:2], np.float32)
+    done: list[dict[str, Any]] = []
+    target = _ENOUGH * float(rng.uniform(0.6, 4.0))
+    while words and len(done) < _MOST and float(mask.mean()) < target:
+        name = pick(rng, {name: weight for name, (weight, _) in _WAYS.items()})
+        boxes = letters if name == "copy characters" and len(letters) > 4 else words
+        edited = _WAYS[name][1](pixels, boxes, rng)
+        pixels, mask = edited.pixels, np.maximum(mask, edited.alpha)
+        done.append({"way": name, **edited.parameters})
+    return Edited(pixels, mask, {"outline": "words", "words": done})
+
+
+def text_boxes(pixels: Pixels) -> tuple[list[Box], list[Box]]:
+    """Find the characters and the words of dark text on light paper.
+
+    Returns:
+        The boxes of characters, and those of words, both in reading order of their tops.
+    """
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    ink = cv2.adaptiveThreshold(
+        cv2.GaussianBlur(grey, (0, 0), 0.8),
+        255,
+        cv2.ADAPTIVE_THRESH_MEAN_C,
+        cv2.THRESH_BINARY_INV,
+        41,
+        14,
+    )
+    letters = _boxes(ink, pixels.shape)
+    if not letters:
+        return [], []
+    height = float(np.median([y1 - y0 for _, y0, _, y1 in letters]))
+    reach = np.ones((1, max(3, round(0.55 * height))), np.uint8)
+    return letters, _boxes(cv2.morphologyEx(ink, cv2.MORPH_CLOSE, reach), pixels.shape)
+
+
+def _boxes(ink: NDArray[Any], canvas: tuple[int, ...]) -> list[Box]:
+    """Return the boxes of connected parts that could be text."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink)
+    found = []
+    for x, y, width, height, area in stats[1:].tolist():
+        fits = 7 <= height <= max(40, canvas[0] // 8) and 3 <= width <= 18 * height
+        if fits and width < 0.7 * canvas[1] and 0.15 < area / (width * height) < 0.95:
+            found.append((x, y, x + width, y + height))
+    return found
+
+
+def _widened(box: Box, edge: int, canvas: tuple[int, ...]) -> Box:
+    x0, y0, x1, y1 = box
+    return (
+        max(0, x0 - edge),
+        max(0, y0 - edge),
+        min(canvas[1], x1 + edge),
+        min(canvas[0], y1 + edge),
+    )
+
+
+def _drawn_box(rng: np.random.Generator, boxes: list[Box]) -> Box:
+    return boxes[int(rng.integers(len(boxes)))]
+
+
+def _wipe(pixels: Pixels, box: Box, rng: np.random.Generator) -> tuple[Pixels, dict[str, Any]]:
+    """Cover a word with paper: in-painted, flat, or with the grain of the paper put back."""
+    x0, y0, x1, y1 = box
+    view = pixels[y0:y1, x0:x1]
+    rim = np.concatenate([view[:2].reshape(-1, 3), view[-2:].reshape(-1, 3)]).astype(np.float32)
+    way = pick(rng, {"inpaint": 0.35, "flat": 0.25, "grain": 0.4})
+    wiped = pixels.copy()
+    if way == "inpaint":
+        dark = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY) < rim.mean() - 3 * rim.std() - 4
+        hole = cv2.dilate(dark.astype(np.uint8), np.ones((5, 5), np.uint8))
+        wiped[y0:y1, x0:x1] = cv2.inpaint(np.ascontiguousarray(view), hole, 3, cv2.INPAINT_TELEA)
+    else:
+        noise = rng.standard_normal((*view.shape[:2], 1), dtype=np.float32)
+        spread = min(float(rim.std()), 5.0) if way == "grain" else 0.0
+        wiped[y0:y1, x0:x1] = to_pixels(np.median(rim, axis=0) + spread * noise)
+    return wiped, {"wipe": way}
+
+
+def _covered(shape: tuple[int, ...], *boxes: Box) -> NDArray[np.float32]:
+    mask = np.zeros(shape[:2], np.float32)
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = 1.0
+    return mask
+
+
+def _ink_of(view: Pixels) -> NDArray[np.float32]:
+    """Return the colour of a word's strokes."""
+    grey = view.mean(axis=2)
+    return np.asarray(np.median(view[grey <= np.percentile(grey, 5)], axis=0), np.float32)
+
+
+def _erase(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+    box = _widened(_drawn_box(rng, boxes), 3, pixels.shape)
+    wiped, drawn = _wipe(pixels, box, rng)
+    return Edited(wiped, _covered(pixels.shape, box), {"box": list(box), **drawn})
+
+
+def _write(pixels: Pixels, box: Box, ink: NDArray[np.float32], rng: np.random.Generator) -> Edited:
+    """Set new text into a box in the manner of what stood there; the mask is its strokes."""
+    x0, y0, x1, y1 = box
+    height = y1 - y0
+    words = like(rng, max(2, round((x1 - x0) / (0.6 * height))))
+    face = draw_typeface(rng)
+    size = max(7, round(height * rng.uniform(1.0, 1.35)))
+    strokes = set_line(words, face, size)
+    wanted = min(strokes.shape[1], pixels.shape[1] - x0, round(1.15 * (x1 - x0)) + 4)
+    scale = wanted / strokes.shape[1]
+    shape = (max(4, wanted), max(4, round(strokes.shape[0] * min(1.0, scale * 1.15))))
+    strokes = np.asarray(cv2.resize(strokes, shape, interpolation=cv2.INTER_AREA), np.float32)
+    blur = float(rng.uniform(0.3, 0.9))
+    soft = np.asarray(cv2.GaussianBlur(padded(strokes, 3), (0, 0), blur), np.float32)
+    shade = to_pixels(ink + rng.normal(0, 6, 3))
+    layer = np.broadcast_to(shade, (*soft.shape, 3))
+    done = stamp(pixels, layer, soft, (y0 + (height - shape[1]) // 2 - 3, x0 - 3))
+    drawn = {"text": words, "face": face, "size": size, "blur": blur}
+    return Edited(done.pixels, (done.alpha > 0.25).astype(np.float32), drawn)
+
+
+def _retype(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+    box = _drawn_box(rng, boxes)
+    wide = _widened(box, 3, pixels.shape)
+    ink = _ink_of(pixels[box[1] : box[3], box[0] : box[2]])
+    wiped, drawn = _wipe(pixels, wide, rng)
+    done = _write(wiped, box, ink, rng)
+    mask = np.maximum(done.alpha, _covered(pixels.shape, wide))
+    return Edited(done.pixels, mask, {"box": list(wide), **drawn, **done.parameters})
+
+
+def _insert(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+    """Write beside a word, where the paper may be bare."""
+    x0, y0, x1, y1 = _drawn_box(rng, boxes)
+    room = pixels.shape[1] - (x1 - x0) - 4
+    start = int(np.clip(x1 + rng.integers(4, 4 + 2 * (y1 - y0)), 0, max(0, room)))
+    ink = _ink_of(pixels[y0:y1, x0:x1])
+    done = _write(pixels, (start, y0, start + x1 - x0, y1), ink, rng)
+    return Edited(done.pixels, done.alpha, {"start": start, **done.parameters})
+
+
+def _copy(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+    """Lay a copy of one box over another of about its height."""
+    source, goal = _drawn_box(rng, boxes), _drawn_box(rng, boxes)
+    for _ in range(8):
+        apart = abs((source[3] - source[1]) - (goal[3] - goal[1]))
+        if source != goal and apart <= 0.3 * (goal[3] - goal[1]):
+            break
+        goal = _drawn_box(rng, boxes)
+    x0, y0, x1, y1 = _widened(source, 2, pixels.shape)
+    wide = _widened(goal, 2, pixels.shape)
+    wiped, drawn = _wipe(pixels, wide, rng)
+    patch = pixels[y0:y1, x0:x1]
+    corner = (min(wide[1], pixels.shape[0] - patch.shape[0]), wide[0])
+    whole = np.ones(patch.shape[:2], np.float32)
+    done = stamp(wiped, patch, whole, corner)
+    mask = np.maximum(done.alpha, _covered(pixels.shape, wide))
+    return Edited(done.pixels, mask, {"from": list(source), "to": list(wide), **drawn})
+
+
+_WAYS: dict[str, tuple[float, Callable[[Pixels, list[Box], np.random.Generator], Edited]]] = {
+    "retype": (0.35, _retype),
+    "copy words": (0.2, _copy),
+    "copy characters": (0.2, _copy),
+    "erase": (0.15, _erase),
+    "insert": (0.1, _insert),
+}
