@@ -8,12 +8,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
+from morelli.model.adapter import ADAPTER, AdapterError, merge_adapter
 from morelli.model.base_model import build_base_model
 from morelli.model.base_weights import base_weights_dir
 from morelli.model.calibration import Calibrator
@@ -21,11 +21,16 @@ from morelli.model.config import ForgeryVLMConfig
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.processing import ForgeryProcessor, load_tokenizer
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 DEFAULT = Path(__file__).parent / "weights" / "embedded"
 """The checkpoint that ships with Morelli."""
 
 LIST = "checkpoint.json"
-_ADAPTER = "adapter_model.safetensors"
+IN_A_RUN = ("checkpoint", "adapter")
+"""Where a training run keeps what it trained."""
+
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
 
 
@@ -107,18 +112,28 @@ def write_list(folder: Path, name: str, version: str, validation: dict[str, Any]
     (folder / LIST).write_text(json.dumps(record, indent=1) + "\n")
 
 
+def checkpoint_in(folder: Path) -> Path:
+    """Return the checkpoint that a training run's folder holds; any other folder as it is."""
+    inside = (folder / name for name in IN_A_RUN)
+    return next((path for path in inside if (path / LIST).is_file()), folder)
+
+
 def load_checkpoint(folder: Path | None = None) -> Checkpoint:
-    """Load a checkpoint, the one that ships if none is named.
+    """Load a checkpoint or a training run's, the one that ships if none is named.
 
     Raises:
         CheckpointError: it is missing, damaged, or holds a pickle.
         PullError: its base weights have not been pulled.
     """
-    folder = DEFAULT if folder is None else folder
+    folder = DEFAULT if folder is None else checkpoint_in(folder)
     record = read_list(folder)
     config = ForgeryVLMConfig.from_pretrained(str(folder))
-    if (folder / _ADAPTER).is_file():
-        model = _merge(build_base_model(config, skip_init=True), folder)
+    if (folder / ADAPTER).is_file():
+        model = build_base_model(config, skip_init=True)
+        try:
+            merge_adapter(model, folder)
+        except AdapterError as error:
+            raise CheckpointError(str(error)) from error
         tokenizer_dir = base_weights_dir((config.base or {})["text"])
     else:
         model = ForgeryVLM.from_pretrained(str(folder), use_safetensors=True)
@@ -135,13 +150,7 @@ def load_checkpoint(folder: Path | None = None) -> Checkpoint:
     )
 
 
-def _merge(base: ForgeryVLM, folder: Path) -> ForgeryVLM:
-    adapted = PeftModel.from_pretrained(base, str(folder), low_cpu_mem_usage=True)
-    merged: ForgeryVLM = adapted.merge_and_unload()
-    return merged
-
-
-def save_adapter(model: PeftModel, config: ForgeryVLMConfig, folder: Path) -> None:
+def save_adapter(model: "PeftModel", config: ForgeryVLMConfig, folder: Path) -> None:
     """Write an adapter in half precision with its configuration.
 
     Args:
@@ -150,7 +159,7 @@ def save_adapter(model: PeftModel, config: ForgeryVLMConfig, folder: Path) -> No
         folder: made if missing; `write_list` completes it.
     """
     model.save_pretrained(str(folder))
-    path = folder / _ADAPTER
+    path = folder / ADAPTER
     tensors = load_file(path)
     save_file({name: _half(tensor) for name, tensor in tensors.items()}, path)
     config.save_pretrained(str(folder))
