@@ -69,7 +69,7 @@ def _boxes(ink: NDArray[Any], canvas: tuple[int, ...]) -> list[Box]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink)
     found = []
     for x, y, width, height, area in stats[1:].tolist():
-        fits = 7 <= height <= max(40, canvas[0] // 8) and 3 <= width <= 18 * height
+        fits = 6 <= height <= max(40, canvas[0] // 8) and 3 <= width <= 18 * height
         if fits and width < 0.7 * canvas[1] and 0.15 < area / (width * height) < 0.95:
             found.append((x, y, x + width, y + height))
     return found

@@ -118,21 +118,26 @@ def retouch(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     if rng.random() < 0.2:
         return _jittered(rng, host, where, drawn)
     name = list(RETOUCHES)[int(rng.integers(len(RETOUCHES)))]
-    edited = _filtered(rng, host, where, RETOUCHES[name])
+    edited = _filtered(rng, host, host, where, RETOUCHES[name])
     return Edited(edited.pixels, edited.alpha, {**drawn, "filter": name, **edited.parameters})
 
 
 def local_generation(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
-    """Put a generator's work into a photograph: an object, a filled region, or a redrawn part."""
+    """Put a generator's work into a photograph: an object, a region, or a part drawn anew.
+
+    `redrawn` keeps what was there, as an image-to-image model does; `refilled` first replaces it
+    by its surroundings, as generative fill does.
+    """
     share = draw_share(rng, host)
-    choice = pick(rng, {"object": 0.35, "region": 0.25, "redrawn": 0.4})
+    choice = pick(rng, {"object": 0.3, "region": 0.15, "redrawn": 0.3, "refilled": 0.25})
     if choice == "object":
         area = share * host.shape[0] * host.shape[1]
         done = _joined(rng, host, donors.patch(rng, area, generated=True))
         return Edited(done.pixels, done.alpha, {"way": choice, **done.parameters})
     where, drawn = region(rng, host, donors, share, (*OBJECT_LIKE, "stroke", "box"))
-    if choice == "redrawn":
-        done = _filtered(rng, host, where, regenerate)
+    if choice in ("redrawn", "refilled"):
+        below = fills.exemplar(host, where, rng) if choice == "refilled" else host
+        done = _filtered(rng, host, below, where, regenerate)
         return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **done.parameters})
     rows, columns = span(where)
     mask = where[rows, columns]
@@ -250,11 +255,13 @@ def _apart(rng: np.random.Generator, source: Alpha, mask: Alpha) -> tuple[int, i
     return best
 
 
-def _filtered(rng: np.random.Generator, host: Pixels, where: Alpha, apply_filter: Filter) -> Edited:
-    """Apply a filter inside a feathered region, computed on a window around it."""
+def _filtered(
+    rng: np.random.Generator, host: Pixels, below: Pixels, where: Alpha, apply_filter: Filter
+) -> Edited:
+    """Filter `below` inside a feathered region of the host, computed on a window around it."""
     soft, sigma = feather(rng, where)
     rows, columns = span(soft)
-    view = np.ascontiguousarray(host[rows, columns])
+    view = np.ascontiguousarray(below[rows, columns])
     done, drawn = apply_filter(view, rng)
     layer = host.copy()
     layer[rows, columns] = done

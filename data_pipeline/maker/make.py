@@ -56,12 +56,18 @@ _PAGE_SHARE = 0.1
 """How often the host is a rendered page; such a picture is forged as a document, or not at all."""
 
 _LARGEST_PAGE = 1600
-_ATTEMPTS = 16
+_ATTEMPTS = 24
+_PAGE_ATTEMPTS = 10
+"""After as many, a page on which no word can be found is given up for a photograph."""
+
 _SMALLEST_SHARE = 0.005
 _SMALLEST_SHARE_OF_LARGE = 0.003
 _LARGEST_SHARE = 0.75
-_LEAST_CHANGE = 1.5
+_LEAST_CHANGE = 2.0
 """Mean difference in grey levels inside the mask, below which nobody could see an edit."""
+
+_LEAST_CHANGED = 0.15
+"""Share of the mask that must differ by four grey levels or more, likewise."""
 
 KINDS = (*_WHOLE_KINDS, *EDITS)
 """Every value of `Made.kind`."""
@@ -139,6 +145,8 @@ def make(
     plan = _draw_plan(np.random.default_rng([seed, 1]), pool, side)
     label = _draw_verdict(np.random.default_rng([seed, 2]), pool, kind, verdict)
     for attempt in range(_ATTEMPTS):
+        if attempt == _PAGE_ATTEMPTS and label == Verdict.TAMPERED:
+            plan = replace(plan, page=False)
         rng = np.random.default_rng([seed, 3 + attempt])
         made = _attempt(pool, rng, plan, kind or _kind_of(rng, label, plan))
         if made is not None:
@@ -349,7 +357,8 @@ def _visible(canvas: Pixels, edited: Edited) -> bool:
     if not inside.any():
         return False
     apart = np.abs(edited.pixels[inside].astype(np.int16) - canvas[inside])
-    return float(apart.mean()) >= _LEAST_CHANGE
+    changed = float((apart.max(axis=1) >= 4).mean())
+    return float(apart.mean()) >= _LEAST_CHANGE and changed >= _LEAST_CHANGED
 
 
 def _final_crop(
