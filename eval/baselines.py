@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
+from morelli.data_pipeline.instruments.copy_move import measure_copy_move
 from morelli.data_pipeline.instruments.noise import measure_noise
+from morelli.data_pipeline.schema import Measurement
 
 _QUALITY = 90
 _WINDOW = 17
@@ -46,8 +48,17 @@ def error_level(picture: Picture) -> Map:
 
 def noise_map(picture: Picture) -> Map:
     """Return the noise instrument's map; 0 everywhere where it cannot tell."""
-    heat = measure_noise(picture).map
-    return np.zeros((picture.height, picture.width), np.float32) if heat is None else heat
+    return _map_of(measure_noise(picture), picture)
+
+
+def copy_move(picture: Picture) -> Map:
+    """Return the copy-move instrument's map; 0 everywhere where it cannot tell."""
+    return _map_of(measure_copy_move(picture), picture)
+
+
+def _map_of(measurement: Measurement, picture: Picture) -> Map:
+    empty = np.zeros((picture.height, picture.width), np.float32)
+    return empty if measurement.map is None else measurement.map
 
 
 def _as_map(heat: Any) -> Map:
@@ -58,5 +69,6 @@ BASELINES: dict[str, Callable[[Picture], Map]] = {
     "all-altered": all_altered,
     "error level": error_level,
     "noise map": noise_map,
+    "copy-move": copy_move,
 }
 """Every baseline by the name that tables print: (H, W) float32 in the image frame, 0 to 1."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from morelli.data_pipeline.images import picture_from_bytes
 from morelli.data_pipeline.maker import Pool, make
 from morelli.data_pipeline.schema import CLASSES, Verdict
-from morelli.eval.metrics import PixelCounts, best_global_threshold
+from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold
 from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import load_checkpoint, read_list, write_list
 from morelli.model.examiner import Examiner

@@ -1,7 +1,12 @@
-"""Computes every score from predictions.jsonl, the maps beside it and the true masks, alone."""
+"""Computes every score from predictions.jsonl, the maps beside it and the true masks, alone.
 
-import json
-from collections.abc import Sequence
+Predictions are read one after the other. Of each map only what figures need is kept, about a
+kilobyte, however large the picture.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,199 +17,107 @@ from tqdm import tqdm
 
 from morelli.data_pipeline.images import ImageError, read_mask
 from morelli.data_pipeline.schema import Verdict
-from morelli.eval.baselines import BASELINES
-from morelli.eval.metrics import (
-    Estimate,
-    PixelCounts,
-    auc_estimate,
-    best_global_threshold,
-    mean_estimate,
-)
+from morelli.eval.pixel_metrics import PixelCounts
+from morelli.eval.predictions import Prediction, read_predictions
+from morelli.eval.readings import MapReading, Reading
+from morelli.eval.summary import robustness_of, summary_of, transferred_thresholds
 
-PREDICTIONS = "predictions.jsonl"
-MODEL = "model"
+SCHEMA = "morelli.scores/1"
 THRESHOLD = 0.5
-"""At which the model's map is scored; fixed before anything was looked at."""
+"""At which maps are scored; fixed before anything was looked at."""
 
-Row = dict[str, Any]
-Counts = dict[str, list[PixelCounts]]
+_WORKERS = 2
+_AHEAD = 64
+"""Predictions that are read before their turn."""
 
-
-def read_predictions(path: Path) -> list[Row]:
-    """Return the lines of predictions.jsonl.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: a line that is no JSON, lacks a field, has an unknown label, or is there
-            twice; the message says which line.
-    """
-    rows: list[Row] = []
-    seen = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        place = f"{path}:{number}"
-        row = _parsed(line, place)
-        key = (row["set"], row["id"], row["version"])
-        if key in seen:
-            raise ValueError(f"{place}: {' / '.join(key)} is there twice; remove one line")
-        seen.add(key)
-        rows.append({**row, "place": place})
-    return rows
-
-
-def _parsed(line: str, place: str) -> Row:
-    try:
-        row: Row = json.loads(line)
-        Verdict(row["label"])
-        for name in ("set", "id", "version", "mask", "checkpoint"):
-            row[name]
-        float(row["probability"][Verdict.AUTHENTIC])
-        for method in (MODEL, *BASELINES):
-            row["maps"][method]
-    except KeyError as error:
-        raise ValueError(f"{place}: lacks {error}") from None
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{place}: {error}") from None
-    return row
+_Group = tuple[str, str]
 
 
 def score(path: Path) -> dict[str, Any]:
     """Score every set and version that predictions.jsonl holds, in its order.
 
     Returns:
-        {"threshold", "checkpoint", "sets": [{"set", "version", "pixel", "false_alarm_area",
-        "verdict_auc"}]}, each estimate with value, low, high and n; null where the set has no
-        pictures to compute it of.
+        {"schema", "threshold", "checkpoint", "sets", "robustness"} as `summary_of` and
+        `robustness_of` describe them; a figure that a set does not define is null.
 
     Raises:
         OSError: the predictions or a map cannot be read.
-        ValueError: a broken line, or a map of another size than its mask.
+        ValueError: a broken line, a map that is none, or a mask of another size than its map; the
+            message has file and line.
     """
-    rows = read_predictions(path)
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["set"], row["version"]), []).append(row)
+    groups: dict[_Group, list[Reading]] = {}
+    checkpoints = set()
+    for one, reading in _readings(path):
+        checkpoints.add(one.checkpoint)
+        groups.setdefault((one.set, one.version), []).append(reading)
+    if not groups:
+        raise ValueError(f"{path} is empty; there is nothing to score")
+    thresholds = transferred_thresholds(groups)
     sets = [
-        {"set": name, "version": version, **_score_set(group, path.parent)}
-        for (name, version), group in tqdm(groups.items(), unit="set", desc="scoring")
+        summary_of(*group, readings, thresholds[group], THRESHOLD)
+        for group, readings in tqdm(groups.items(), unit="set", desc="figures", disable=None)
     ]
-    checkpoints = sorted({row["checkpoint"] for row in rows})
-    return {"threshold": THRESHOLD, "checkpoint": checkpoints, "sets": sets}
-
-
-def _score_set(rows: Sequence[Row], folder: Path) -> dict[str, Any]:
-    """Score one set in one version."""
-    tampered = [row for row in rows if row["label"] == Verdict.TAMPERED and row["mask"]]
-    authentic = [row for row in rows if row["label"] == Verdict.AUTHENTIC]
-    methods = (MODEL, *BASELINES)
-    counts: Counts = {method: [] for method in methods}
-    for row in tampered:
-        mask = _mask(row, folder)
-        for method in methods:
-            counts[method].append(_count(row, method, mask, folder))
-    alarms = [_count(row, MODEL, None, folder).false_alarm_area(THRESHOLD) for row in authentic]
     return {
-        "pixel": _pixel_scores(counts) if tampered else None,
-        "false_alarm_area": mean_estimate(alarms).as_json() if alarms else None,
-        "verdict_auc": _verdict_auc(rows),
+        "schema": SCHEMA,
+        "threshold": THRESHOLD,
+        "checkpoint": sorted(checkpoints),
+        "sets": sets,
+        "robustness": robustness_of(groups, sets),
     }
 
 
-def _mask(row: Row, folder: Path) -> NDArray[np.bool_]:
-    """Read a true mask at the size of the map that it is held against."""
-    height, width = _levels(row, MODEL, folder).shape
-    try:
-        return read_mask(row["mask"], height, width)
-    except ImageError as error:
-        raise ValueError(f"{row['place']}: {error}") from None
+def _readings(path: Path) -> Iterator[tuple[Prediction, Reading]]:
+    """Yield each prediction with what its maps and words come to, in order."""
+    bar = tqdm(unit="picture", desc="scoring", disable=None)
+    with ThreadPoolExecutor(_WORKERS) as pool, bar:
+        for some in _some_at_a_time(read_predictions(path)):
+            for one, reading in zip(some, pool.map(read_maps, some), strict=True):
+                bar.update()
+                yield one, reading
 
 
-def _levels(row: Row, method: str, folder: Path) -> NDArray[np.uint8]:
-    path = folder / row["maps"][method]
+def _some_at_a_time(predictions: Iterator[Prediction]) -> Iterator[list[Prediction]]:
+    while some := list(islice(predictions, _AHEAD)):
+        yield some
+
+
+def read_maps(one: Prediction) -> Reading:
+    """Return all that the figures need to know of one prediction.
+
+    Raises:
+        ValueError: a map or the mask cannot be used; the message has file and line.
+    """
+    levels = {method: _levels(one, path) for method, path in one.maps.items()}
+    mask = _mask(one, {heat.shape for heat in levels.values()})
+    maps = {}
+    if mask is not None or one.label is Verdict.AUTHENTIC:
+        for method, heat in levels.items():
+            truth = np.zeros(heat.shape, bool) if mask is None else mask
+            maps[method] = MapReading.of(PixelCounts.of(heat, truth), THRESHOLD)
+    return Reading.of(one, maps, mask)
+
+
+def _levels(one: Prediction, path: Path) -> NDArray[np.uint8]:
     levels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if levels is None or levels.dtype != np.uint8 or levels.ndim != 2:
-        raise ValueError(f"{row['place']}: {path} is no 8-bit grey map; predict it again")
+        raise ValueError(f"{one.place}: {path} is no 8-bit grey map; predict it again")
     return np.asarray(levels)
 
 
-def _count(row: Row, method: str, mask: NDArray[np.bool_] | None, folder: Path) -> PixelCounts:
-    """Count one map against a mask, an empty one if None."""
-    levels = _levels(row, method, folder)
-    try:
-        return PixelCounts.of(levels, np.zeros(levels.shape, bool) if mask is None else mask)
-    except ValueError as error:
-        raise ValueError(f"{row['place']}: {method}: {error}") from None
-
-
-def _pixel_scores(counts: Counts) -> dict[str, Any]:
-    """Score the maps of a set's tampered pictures: the model's, then each baseline's best."""
-    model = counts[MODEL]
-    own = np.array([one.f1(THRESHOLD) for one in model])
-    best, at_best = best_global_threshold(model)
-    partial = [one.auc() for one in model if one.untouched.any()]
-    baselines: dict[str, Any] = {}
-    margins: dict[str, Estimate] = {}
-    for name in BASELINES:
-        threshold, values = best_global_threshold(counts[name])
-        baselines[name] = {"threshold": threshold, "f1": mean_estimate(values).as_json()}
-        margins[name] = mean_estimate(own - values, lowest=-1.0)
-    strongest = min(margins, key=lambda name: margins[name].value)
-    return {
-        "f1": mean_estimate(own).as_json(),
-        "iou": mean_estimate([one.iou(THRESHOLD) for one in model]).as_json(),
-        "auc": mean_estimate(partial).as_json() if partial else None,
-        "f1_at_best_threshold": mean_estimate(at_best).as_json() | {"threshold": best},
-        "f1_at_best_threshold_each": mean_estimate([one.best_f1()[0] for one in model]).as_json(),
-        "baselines": baselines,
-        "strongest_baseline": strongest,
-        "margin": margins[strongest].as_json(),
-    }
-
-
-def _verdict_auc(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """Score 1 - p(authentic) as a test for anything but authentic."""
-    positive = np.array([row["label"] != Verdict.AUTHENTIC for row in rows])
-    if positive.all() or not positive.any():
+def _mask(one: Prediction, shapes: Iterable[tuple[int, ...]]) -> NDArray[np.bool_] | None:
+    """Return the true mask at the size of the maps, None if there is nothing to hold it against."""
+    different = set(shapes)
+    if len(different) > 1:
+        raise ValueError(f"{one.place}: maps have different sizes {sorted(different)}")
+    if one.mask is None or not different or one.label is Verdict.AUTHENTIC:
         return None
-    scores = np.array([1 - float(row["probability"][Verdict.AUTHENTIC]) for row in rows])
-    counts = {"altered": int(positive.sum()), "authentic": int((~positive).sum())}
-    return auc_estimate(scores, positive).as_json() | counts
-
-
-def table(scores: dict[str, Any]) -> str:
-    """Return the scores as two Markdown tables: where, and whether."""
-    header = ["Set", "Files", "n", "F1 at 0.5", "IoU", "AUC", "F1 at best threshold"]
-    header += [f"{name}, best" for name in BASELINES] + ["Above the strongest baseline by"]
-    where = [_pixel_row(one) for one in scores["sets"] if one["pixel"]]
-    whether = [_verdict_row(one) for one in scores["sets"]]
-    titles = ["Set", "Files", "Altered", "Authentic", "Verdict AUC", "False-alarm area"]
-    return (
-        f"Pixels, mean over tampered pictures, not gated by the verdict; 95 % intervals.\n\n"
-        f"{_markdown(header, where)}\n"
-        f"Verdict by 1 - p(authentic), and altered area claimed on authentic pictures.\n\n"
-        f"{_markdown(titles, whether)}"
-    )
-
-
-def _pixel_row(one: dict[str, Any]) -> list[str]:
-    pixel = one["pixel"]
-    figures = [pixel["f1"], pixel["iou"], pixel["auc"], pixel["f1_at_best_threshold"]]
-    figures += [pixel["baselines"][name]["f1"] for name in BASELINES]
-    cells = [_cell(figure) for figure in (*figures, pixel["margin"])]
-    return [one["set"], one["version"], str(pixel["f1"]["n"]), *cells]
-
-
-def _verdict_row(one: dict[str, Any]) -> list[str]:
-    area, under = one["verdict_auc"], one["false_alarm_area"]
-    counts = [str(area[name]) if area else "-" for name in ("altered", "authentic")]
-    return [one["set"], one["version"], *counts, _cell(area), _cell(under)]
-
-
-def _cell(figure: dict[str, Any] | None) -> str:
-    if figure is None:
-        return "-"
-    return str(Estimate(figure["value"], figure["low"], figure["high"], figure["n"]))
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    height, width = different.pop()
+    try:
+        mask = read_mask(one.mask, height, width)
+    except (ImageError, ValueError) as error:
+        raise ValueError(f"{one.place}: {error}") from None
+    if not mask.any():
+        if one.label is Verdict.SYNTHETIC:
+            return None
+        raise ValueError(f"{one.place}: {one.mask}: the mask of a tampered picture is empty")
+    return mask

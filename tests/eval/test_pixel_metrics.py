@@ -5,14 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, jaccard_score, roc_auc_score
 
-from morelli.eval.metrics import (
-    PixelCounts,
-    auc_estimate,
-    best_global_threshold,
-    mean_estimate,
-    roc_auc,
-    to_levels,
-)
+from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold, to_levels
 
 
 def drawn(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -37,18 +30,6 @@ def test_f1_iou_and_auc_agree_with_scikit_learn(seed: int, threshold: float) -> 
     assert counts.f1(threshold) == pytest.approx(f1_score(truth, said), abs=1e-9)
     assert counts.iou(threshold) == pytest.approx(jaccard_score(truth, said), abs=1e-9)
     assert counts.auc() == pytest.approx(roc_auc_score(truth, heat.ravel()), abs=1e-9)
-
-
-@few
-@given(seeds)
-def test_image_auc_agrees_with_scikit_learn_and_ignores_order(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    scores = np.round(rng.random(30), 1)
-    positive = rng.random(30) < 0.5
-    positive[:2] = True, False
-    order = rng.permutation(30)
-    assert roc_auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores), abs=1e-9)
-    assert roc_auc(scores[order], positive[order]) == roc_auc(scores, positive)
 
 
 @few
@@ -135,38 +116,8 @@ def test_a_map_of_another_size_than_its_mask_is_refused() -> None:
         PixelCounts.of(np.zeros((2, 3)), np.zeros((3, 2), bool))
 
 
-def test_scores_that_cannot_be_ranked_are_refused() -> None:
-    both = np.array([True, False])
-    with pytest.raises(ValueError, match="both classes"):
-        roc_auc(np.array([0.1, 0.2]), np.array([False, False]))
-    with pytest.raises(ValueError, match="finite"):
-        roc_auc(np.array([0.1, np.nan]), both)
-    with pytest.raises(ValueError, match="finite"):
-        mean_estimate([0.1, np.nan])
-    with pytest.raises(ValueError, match="finite"):
-        mean_estimate([])
+def test_what_has_no_figure_is_refused() -> None:
     with pytest.raises(ValueError, match="no best threshold"):
         best_global_threshold([])
     with pytest.raises(ValueError, match="0 to 1"):
         PixelCounts.of(np.zeros((1, 1)), np.ones((1, 1), bool)).f1(1.5)
-
-
-def test_an_interval_holds_its_value_repeats_and_narrows_with_more_images() -> None:
-    rng = np.random.default_rng(0)
-    small, large = mean_estimate(rng.random(10)), mean_estimate(rng.random(500))
-    assert small.low < small.value < small.high
-    assert large.high - large.low < small.high - small.low
-    assert mean_estimate([0.2, 0.4, 0.9]) == mean_estimate([0.2, 0.4, 0.9])
-    assert (mean_estimate([0.3, 0.3]).low, mean_estimate([0.3, 0.3]).high) == (0.3, 0.3)
-
-
-def test_one_image_promises_nothing() -> None:
-    alone = mean_estimate([0.8])
-    assert (alone.value, alone.low, alone.high, alone.n) == (0.8, 0.0, 1.0, 1)
-
-
-def test_the_interval_of_an_auc_resamples_each_class_apart() -> None:
-    positive = np.arange(40) < 4
-    scores = np.where(positive, 0.9, np.linspace(0, 0.8, 40))
-    perfect = auc_estimate(scores, positive)
-    assert (perfect.value, perfect.low, perfect.high, perfect.n) == (1.0, 1.0, 1.0, 40)

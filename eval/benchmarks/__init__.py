@@ -1,0 +1,1 @@
+"""Benchmarks: readers of published data sets in the layout they are published in."""

@@ -1,0 +1,151 @@
+"""Every benchmark by its name: what it holds, how it is laid out, what its figures mean."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from morelli.eval.benchmarks.edited import (
+    read_autosplice,
+    read_casia1,
+    read_columbia,
+    read_coverage,
+    read_imd2020,
+    read_misd,
+    read_nist16,
+)
+from morelli.eval.benchmarks.generated import (
+    read_fakeclue,
+    read_genimage,
+    read_sid_set,
+    read_synthscars,
+)
+from morelli.eval.benchmarks.item import Item
+from morelli.eval.benchmarks.manifests import read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One line of `BENCHMARKS`.
+
+    Attributes:
+        title: what it is.
+        layout: the files that its folder must hold.
+        protocol: what is counted as what; printed beside the figures.
+        where: where a user gets it.
+        read: yields its items from its folder.
+    """
+
+    title: str
+    layout: str
+    protocol: str
+    where: str
+    read: Callable[[Path], Iterator[Item]]
+
+
+_LOCAL = "authentic against tampered; masks bright where altered"
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "manifest": Benchmark(
+        "a folder of your own with a manifest",
+        "manifest.csv (path, label, mask_path, source, manipulation), or\n"
+        "manifest.jsonl as `morelli data synth` writes it",
+        "labels as given; each source of a manifest.csv is a set of its own",
+        "your own pictures",
+        read_manifest,
+    ),
+    "misd": Benchmark(
+        "Multiple Image Splicing Dataset",
+        "Au/*.jpg\nSp/*.jpg\nGround Truth Masks/<name>.png",
+        _LOCAL,
+        "Kadam et al., Data 2021; Mendeley Data",
+        read_misd,
+    ),
+    "casia1": Benchmark(
+        "CASIA 1.0 with masks",
+        "Au/*.jpg\nTp/CM/*.jpg, Tp/Sp/*.jpg\nCASIA 1.0 groundtruth/{CM,Sp}/<name>_gt.png",
+        _LOCAL + "; all of Au and Tp (the plus version leaves out some of Au)",
+        "Dong et al., ChinaSIP 2013; masks: github.com/namtpham/casia1groundtruth",
+        read_casia1,
+    ),
+    "columbia": Benchmark(
+        "Columbia uncompressed image splicing",
+        "4cam_auth/*.tif\n4cam_splc/*.tif\n4cam_splc/edgemask/<name>_edgemask.jpg",
+        "authentic against tampered; the green part of an edge mask counts as altered",
+        "Hsu and Chang, ICME 2006; Columbia DVMM",
+        read_columbia,
+    ),
+    "coverage": Benchmark(
+        "COVERAGE, copy-move with similar genuine objects",
+        "image/N.tif (authentic), image/Nt.tif (forged)\nmask/Nforged.tif",
+        "authentic against tampered; the pasted region alone counts as altered",
+        "Wen et al., ICIP 2016; github.com/wenbihan/coverage",
+        read_coverage,
+    ),
+    "imd2020": Benchmark(
+        "IMD2020, real-life manipulations",
+        "ID/ID_orig.jpg\nID/NAME.jpg or .png\nID/NAME_mask.png",
+        _LOCAL,
+        "Novozamsky et al., WACVW 2020",
+        read_imd2020,
+    ),
+    "nist16": Benchmark(
+        "NIST Nimble 2016 (NC2016_Test0613)",
+        "reference/manipulation/NC2016-manipulation-ref.csv\nprobe/*\nmask/*, as the table names",
+        "IsTarget Y is tampered; masks dark where altered; near-duplicates are kept",
+        "NIST, on request",
+        read_nist16,
+    ),
+    "autosplice": Benchmark(
+        "AutoSplice, DALL-E 2 inpainting",
+        "Authentic/*.jpg\nForged_JPEG{100,90,75}/*.jpg\nMask/<name>_mask.png",
+        _LOCAL + "; each JPEG quality is a source",
+        "Jia et al., CVPRW 2023; on request",
+        read_autosplice,
+    ),
+    "sid-set": Benchmark(
+        "SID-Set, three classes",
+        "[validation/]real/*, full_synthetic/*, tampered/*\nmasks/<name>_mask.png",
+        "three classes; masks of the tampered ones",
+        "Huang et al. (SIDA), CVPR 2025",
+        read_sid_set,
+    ),
+    "fakeclue": Benchmark(
+        "FakeClue, generated or not, with reasons",
+        "data_json/test.json\ntest/<image>",
+        "published as real against fake: compare binary_accuracy; fakes of the categories\n"
+        "deepfake and doc are labelled tampered, others synthetic; words against its own",
+        "Wen et al. (FakeVLM), NeurIPS 2025",
+        read_fakeclue,
+    ),
+    "synthscars": Benchmark(
+        "SynthScars, artefacts of generated pictures",
+        "[test/]images/*\n[test/]annotations/test.json",
+        "every picture is generated, so there is no AUC; the outlines of visible artefacts are\n"
+        "the true mask; F1 of altered pixels alone (its paper's mIoU averages the background in)",
+        "Kang et al. (LEGION), ICCV 2025",
+        read_synthscars,
+    ),
+    "genimage": Benchmark(
+        "GenImage, eight generators",
+        "GENERATOR/[...]/val/ai/*\nGENERATOR/[...]/val/nature/*",
+        "nature is authentic, ai synthetic; each generator is a source. Its PNGs and JPEGs differ\n"
+        "by class: score with --transform jpeg:90, too",
+        "Zhu et al., NeurIPS 2023; github.com/GenImage-Dataset/GenImage",
+        read_genimage,
+    ),
+}
+"""A new benchmark is a line here and a reader that yields items."""
+
+
+def folder_of(name: str, data: Path, alone: bool) -> Path:
+    """Return the folder of a benchmark: data/NAME, or data itself if it is the only one asked for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    own = data / name
+    if own.is_dir():
+        return own
+    if alone and data.is_dir():
+        return data
+    raise ValueError(f"{own} does not exist; put {name} there, or name it alone with --data")

@@ -1,0 +1,168 @@
+"""Shows scores on one HTML page: tables, curves, and pictures to judge the figures by."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from morelli.data_pipeline.images import ImageError, open_picture
+from morelli.eval.charts import Chart, Line
+from morelli.eval.predictions import AS_IS
+from morelli.eval.tables import sections_of
+from morelli.eval.transforms import FAMILIES
+
+_THUMB = 240
+"""Longest side of a picture of the gallery, in pixels."""
+
+_ROWS = {
+    "surest_mistakes": "Surest mistakes: wrong verdicts by their probability",
+    "worst": "Worst maps: lowest F1",
+    "best": "Best maps: highest F1",
+}
+_ROBUST = {"f1": "Pixel F1", "auc": "Verdict AUC", "flip_rate": "Verdict flips"}
+
+
+def render_page(scores: Mapping[str, Any]) -> str:
+    """Return the page, with everything it shows inside it.
+
+    Pictures that are no longer there are left out, and so is what no set defines.
+    """
+    template = _environment().get_template("evaluation.html")
+    return template.render(
+        scores=scores,
+        sections=[section for section in sections_of(scores) if section[3]],
+        charts=[(one, charts) for one in scores["sets"] if (charts := list(_charts(one)))],
+        robustness=list(_robustness(scores)),
+        galleries=[
+            (one["set"], rows)
+            for one in scores["sets"]
+            if one["version"] == AS_IS and (rows := _gallery(one["gallery"]))
+        ],
+    )
+
+
+def _charts(one: Mapping[str, Any]) -> Iterator[Chart]:
+    curves = one["curves"]
+    chance = Line("", [(0, 0), (1, 1)], quiet=True)
+    if "roc" in curves:
+        roc = Line("", curves["roc"])
+        yield Chart("ROC", "False-positive rate", "True-positive rate", [chance, roc])
+        positives = 1 - one["n"]["authentic"] / sum(one["n"].values())
+        share = Line("", [(0, positives), (1, positives)], quiet=True)
+        precision = Line("", curves["precision_recall"])
+        yield Chart("Precision and recall", "Recall", "Precision", [share, precision])
+    if "reliability" in curves:
+        points = [(bin_["score"], bin_["share"]) for bin_ in curves["reliability"]]
+        yield Chart(
+            "Reliability", "Stated 1 - p(authentic)", "Share manipulated",
+            [chance, Line("", points, dots=True)],
+        )  # fmt: skip
+    if "coverage" in curves:
+        sure = Line("", curves["coverage"])
+        yield Chart("If the unsure ones are left", "Share decided", "Accuracy", [sure])
+
+
+def _robustness(scores: Mapping[str, Any]) -> Iterator[Chart]:
+    """Draw each figure over the strength of each transform that has two strengths or more."""
+    rows = scores["robustness"]
+    for family, entry in FAMILIES.items():
+        some = [row for row in rows if row["family"] == family]
+        strengths = sorted({row["strength"] for row in some})
+        if len(strengths) < 2:
+            continue
+        for figure, name in _ROBUST.items():
+            lines = list(_robust_lines(some, figure))
+            if lines:
+                yield Chart(
+                    f"{name}, {entry.label}", entry.unit, name, lines, (strengths[0], strengths[-1])
+                )
+
+
+def _robust_lines(rows: list[Mapping[str, Any]], figure: str) -> Iterator[Line]:
+    for name in dict.fromkeys(row["set"] for row in rows):
+        some = sorted(
+            (row for row in rows if row["set"] == name and row[figure]),
+            key=lambda row: row["strength"],
+        )
+        if some:
+            points = [(row["strength"], row[figure]["value"]) for row in some]
+            band = [(row["strength"], row[figure]["low"], row[figure]["high"]) for row in some]
+            yield Line(name, points, band, dots=True)
+
+
+def _gallery(gallery: Mapping[str, list[dict[str, Any]]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    rows = []
+    for name, title in _ROWS.items():
+        shown = [{**one, "views": views} for one in gallery[name] if (views := _views(one))]
+        if shown:
+            rows.append((title, shown))
+    return rows
+
+
+def _views(one: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the picture with its truth drawn in, and its map, as data URIs with what they show."""
+    try:
+        pixels = _reduced(open_picture(one["image"]).pixels)
+    except ImageError:
+        return []
+    truth = _grey(one["mask"], pixels.shape[:2])
+    drawn = pixels.copy()
+    if truth is not None:
+        outlines, _ = cv2.findContours(
+            (truth > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
+        cv2.drawContours(drawn, outlines, -1, (0, 0, 0), 4)
+        cv2.drawContours(drawn, outlines, -1, (255, 255, 255), 2)
+    views = [("picture" if truth is None else "picture, truth outlined", _uri(drawn))]
+    heat = _grey(one["map"], pixels.shape[:2])
+    if heat is not None:
+        coloured = cv2.applyColorMap(heat, cv2.COLORMAP_VIRIDIS)[..., ::-1]
+        views.append(("map", _uri(np.ascontiguousarray(coloured))))
+    return views
+
+
+def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    factor = min(1.0, _THUMB / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _grey(path: str | None, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    levels = None if path is None else cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+    if levels is None:
+        return None
+    size = (shape[1], shape[0])
+    return np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _uri(pixels: NDArray[np.uint8]) -> str:
+    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["split_figure"] = split_figure
+    return environment
+
+
+def split_figure(cell: str) -> Markup | str:
+    """Print the interval of a figure smaller than the figure."""
+    value, bracket, interval = cell.partition(" [")
+    if not bracket:
+        return cell
+    return Markup("<b>{}</b> <small>[{}</small>").format(value, interval)

@@ -1,0 +1,255 @@
+"""Looks at every picture of a benchmark once and writes down what was said.
+
+First the maps and the words are written, then the line that names them, so a run that is killed
+leaves nothing half-told, and one that is started again goes on where it stopped.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from morelli.data_pipeline.images import Picture, open_picture, write_map, write_mask
+from morelli.data_pipeline.schema import Finding, Verdict
+from morelli.eval.baselines import BASELINES
+from morelli.eval.benchmarks.item import Item
+from morelli.eval.pixel_metrics import to_levels
+from morelli.eval.predictions import AS_IS, FILE, MODEL, read_predictions
+from morelli.eval.transforms import Transform
+
+Baselines = Mapping[str, Callable[[Picture], NDArray[np.float32]]]
+
+
+class Located(Protocol):
+    """What scores need to know of one look at a picture."""
+
+    @property
+    def probability(self) -> dict[str, float]:
+        """Class name -> calibrated probability."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of 1 - probability["authentic"]."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The decision."""
+
+    @property
+    def map(self) -> NDArray[Any]:
+        """(H, W) floats from 0 to 1, not gated by the verdict."""
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Stage -> wall time."""
+
+
+class Explained(Located, Protocol):
+    """The same with words."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The claims held against the measurements."""
+
+    @property
+    def rationale(self) -> str:
+        """The words."""
+
+    @property
+    def withheld(self) -> int:
+        """Number of sentences that are not shown."""
+
+
+class Looks(Protocol):
+    """The part of the Examiner that is scored."""
+
+    def look(self, picture: Picture) -> Located:
+        """Measure, decide and locate."""
+
+    def examine(self, picture: Picture) -> Explained:
+        """Do the same and give reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One picture to be looked at in one version.
+
+    Attributes:
+        item: the picture and its truth.
+        transform: what is done to it first, or None.
+    """
+
+    item: Item
+    transform: Transform | None = None
+
+    @property
+    def version(self) -> str:
+        """The version's name in tables."""
+        return AS_IS if self.transform is None else self.transform.name
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Unique in a run."""
+        return (self.item.set, self.item.sample.id, self.version)
+
+    @property
+    def stem(self) -> str:
+        """Name of its files."""
+        return hashlib.sha256("\n".join(self.key).encode()).hexdigest()[:16]
+
+    def open(self) -> tuple[Picture, NDArray[np.bool_] | None]:
+        """Return the picture of this version and its (H, W) true mask.
+
+        Raises:
+            ImageError: the picture cannot be opened.
+            ValueError: its mask cannot be used.
+        """
+        picture = open_picture(self.item.sample.image)
+        mask = self.item.true_mask(picture.height, picture.width)
+        if self.transform is not None:
+            picture, mask = self.transform.apply(picture, mask)
+        return picture, mask
+
+
+def cases_of(items: Iterable[Item], transforms: Sequence[Transform]) -> Iterator[Case]:
+    """Yield each picture as it is and after each transform."""
+    for item in items:
+        for transform in (None, *transforms):
+            yield Case(item, transform)
+
+
+def predict(
+    examiner: Looks,
+    checkpoint: str,
+    cases: Sequence[Case],
+    out: Path,
+    words: bool = False,
+    baselines: Baselines = BASELINES,
+) -> Path:
+    """Look at every case that has no line yet, and append its line to predictions.jsonl.
+
+    Args:
+        examiner: what is scored.
+        checkpoint: its identity; a folder holds the predictions of one checkpoint only.
+        cases: what to look at; keys must differ.
+        out: made if missing.
+        words: ask for reasons as well, which takes longer.
+        baselines: name -> maker of a map, scored beside the examiner's.
+
+    Returns:
+        The path of predictions.jsonl.
+
+    Raises:
+        ImageError: a picture of a set cannot be opened.
+        OSError: the folder cannot be written to.
+        ValueError: the folder holds another checkpoint's predictions or a broken line, a mask
+            does not fit its picture, or the examiner gives a map that is none.
+    """
+    for name in ("maps", "truth"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    path = out / FILE
+    done = done_keys(path, checkpoint)
+    with path.open("a", encoding="utf-8") as file:
+        for case in tqdm(cases, unit="picture", desc="looking", disable=None):
+            if case.key not in done:
+                line = _looked_at(examiner, checkpoint, case, out, words, baselines)
+                file.write(json.dumps(line, allow_nan=False) + "\n")
+                file.flush()
+    return path
+
+
+def done_keys(path: Path, checkpoint: str) -> set[tuple[str, str, str]]:
+    """Return the keys that have a line, after cutting off one that a killed run left unfinished.
+
+    Raises:
+        OSError: the file cannot be read or mended.
+        ValueError: a broken line, or one of another checkpoint.
+    """
+    if not path.exists():
+        return set()
+    text = path.read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
+    if whole != text:
+        path.write_bytes(whole)
+    keys = set()
+    for one in read_predictions(path):
+        if one.checkpoint != checkpoint:
+            raise ValueError(
+                f"{one.place}: predictions of {one.checkpoint[:24]}, not of {checkpoint[:24]}; "
+                f"give another --out"
+            )
+        keys.add(one.key)
+    return keys
+
+
+def facts_of(
+    case: Case, checkpoint: str, mask: NDArray[np.bool_] | None, out: Path
+) -> dict[str, Any]:
+    """Return what a line tells of the picture and its truth, whoever looks at it.
+
+    A mask that is published otherwise, or was moved by a transform, is written to out/truth.
+    """
+    sample = case.item.sample
+    where = None
+    if mask is not None:
+        if case.item.draw is None and case.transform is None and sample.mask is not None:
+            where = str(sample.mask.absolute())
+        else:
+            where = f"truth/{case.stem}.png"
+            write_mask(mask, out / where)
+    return {
+        "set": case.item.set,
+        "id": sample.id,
+        "version": case.version,
+        "label": str(sample.verdict),
+        "kind": sample.kind,
+        "source": sample.source,
+        "image": str(sample.image.absolute()),
+        "mask": where,
+        "checkpoint": checkpoint,
+    }
+
+
+def _looked_at(
+    examiner: Looks, checkpoint: str, case: Case, out: Path, words: bool, baselines: Baselines
+) -> dict[str, Any]:
+    """Look at one case, write its maps and return its line."""
+    picture, mask = case.open()
+    answer = None
+    if words:
+        said = examiner.examine(picture)
+        look: Located = said
+        answer = _answer(said)
+    else:
+        look = examiner.look(picture)
+    maps = {MODEL: look.map} | {name: make(picture) for name, make in baselines.items()}
+    names = {}
+    for method, heat in maps.items():
+        if heat.shape != (picture.height, picture.width):
+            raise ValueError(f"{case.item.place}: {method} gave a map of shape {heat.shape}")
+        names[method] = f"maps/{case.stem}-{method.replace(' ', '-')}.png"
+        write_map(to_levels(heat) / 255.0, out / names[method])
+    return {
+        **facts_of(case, checkpoint, mask, out),
+        "verdict": str(look.verdict),
+        "probability": {str(name): float(value) for name, value in look.probability.items()},
+        "interval": [float(end) for end in look.interval],
+        "maps": names,
+        "answer": answer,
+        "reference": case.item.sample.answer,
+        "seconds": look.seconds,
+    }
+
+
+def _answer(said: Explained) -> dict[str, Any]:
+    return {
+        "rationale": said.rationale,
+        "withheld": said.withheld,
+        "findings": [finding.as_json() for finding in said.findings],
+    }

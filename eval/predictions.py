@@ -1,0 +1,180 @@
+"""`predictions.jsonl`: a line for each picture and version, and all that scores are computed from.
+
+A line holds {"set", "id", "version", "label", "kind", "source", "image", "mask", "checkpoint"} and
+what a system said: {"verdict", "probability", "interval", "maps": {method: file}, "answer",
+"reference", "seconds"}. Whoever gives no verdict, probability, interval, map or words leaves that
+out or says null, and is not scored for it. Files are relative to the folder of the predictions,
+except for those of the benchmark itself.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from morelli.data_pipeline.schema import CLASSES, Verdict
+
+FILE = "predictions.jsonl"
+MODEL = "model"
+"""The method whose map is the system's own; others in `maps` are baselines."""
+
+AS_IS = "as is"
+"""The version of a picture that nothing was done to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One line, checked.
+
+    Attributes:
+        place: file and line, for complaints.
+        set: the set that it is scored with.
+        id: unique in its set and version.
+        version: what was done to the picture first.
+        label: what is true.
+        kind: how the picture was manipulated, None if not or unknown.
+        source: part of the set that it belongs to.
+        image: the picture as published.
+        mask: the true mask at the size of the maps, None if unknown or nothing is altered.
+        checkpoint: the identity of the system.
+        verdict: what was said, None if the system gives no verdict.
+        probability: of each of `CLASSES`, in their order, or None.
+        interval: of 1 - p(authentic), or None.
+        maps: method -> file of its 8-bit map.
+        answer: {"rationale", "withheld", "findings"}, or None.
+        reference: the words that a reference answer says, or None.
+        seconds: stage -> wall time.
+    """
+
+    place: str
+    set: str
+    id: str
+    version: str
+    label: Verdict
+    kind: str | None
+    source: str
+    image: Path
+    mask: Path | None
+    checkpoint: str
+    verdict: Verdict | None
+    probability: tuple[float, ...] | None
+    interval: tuple[float, float] | None
+    maps: Mapping[str, Path]
+    answer: Mapping[str, Any] | None = None
+    reference: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Unique in a file."""
+        return (self.set, self.id, self.version)
+
+    @property
+    def said(self) -> Verdict | None:
+        """The verdict; of a system that gives only probabilities, its likeliest class."""
+        if self.verdict is None and self.probability is not None:
+            return CLASSES[self.probability.index(max(self.probability))]
+        return self.verdict
+
+
+def read_predictions(path: Path) -> Iterator[Prediction]:
+    """Yield the lines of a file, one at a time.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a line that is no JSON, lacks a field, has an unknown label, a probability
+            that is none, or is there twice; the message says which line.
+    """
+    seen: set[tuple[str, str, str]] = set()
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            one = parse_line(line, path.parent, f"{path}:{number}")
+            if one.key in seen:
+                name = " / ".join(one.key)
+                raise ValueError(f"{one.place}: {name} is there twice; remove one line")
+            seen.add(one.key)
+            yield one
+
+
+def parse_line(line: str, folder: Path, place: str) -> Prediction:
+    """Return one line as a checked value.
+
+    Args:
+        line: JSON.
+        folder: that of the predictions, which maps are relative to.
+        place: file and line, for complaints.
+
+    Raises:
+        ValueError: as `read_predictions`.
+    """
+    try:
+        row = json.loads(line, parse_constant=_refuse)
+        return Prediction(
+            place=place,
+            set=row["set"],
+            id=row["id"],
+            version=row["version"],
+            label=_label(row["label"]),
+            kind=row.get("kind"),
+            source=row.get("source") or row["set"],
+            image=Path(row["image"]),
+            mask=None if row["mask"] is None else folder / row["mask"],
+            checkpoint=row["checkpoint"],
+            verdict=None if row.get("verdict") is None else Verdict(row["verdict"]),
+            probability=_probability(row.get("probability")),
+            interval=_interval(row.get("interval")),
+            maps={method: folder / name for method, name in row["maps"].items()},
+            answer=_answer(row.get("answer")),
+            reference=row.get("reference"),
+            seconds=row.get("seconds") or {},
+        )
+    except KeyError as error:
+        raise ValueError(f"{place}: lacks {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"holds {constant}, which is no number")
+
+
+def _label(text: str) -> Verdict:
+    label = Verdict(text)
+    if label not in CLASSES:
+        raise ValueError(f"a picture cannot be labelled {label}")
+    return label
+
+
+def _probability(record: Any) -> tuple[float, ...] | None:
+    if record is None:
+        return None
+    values = tuple(float(record[name]) for name in CLASSES)
+    if min(values) < 0 or not math.isclose(sum(values), 1, abs_tol=1e-3):
+        raise ValueError(f"probability must be of at least 0 each and sum to 1, got {values}")
+    return values
+
+
+def _interval(record: Any) -> tuple[float, float] | None:
+    if record is None:
+        return None
+    low, high = map(float, record)
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"interval must be [low, high] in 0 to 1, got {record}")
+    return low, high
+
+
+def _answer(record: Any) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    findings = [
+        {
+            "polarity": one["polarity"], "status": one["status"], "box": one["box"],
+        } for one in record["findings"]
+    ]  # fmt: skip
+    return {
+        "rationale": str(record["rationale"]),
+        "withheld": int(record["withheld"]),
+        "findings": findings,
+    }

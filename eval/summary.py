@@ -1,0 +1,370 @@
+"""Turns the readings of a set into its figures, each with an interval."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.eval.benchmarks.manifests import half_of
+from morelli.eval.estimates import Estimate, Values, mean_estimate
+from morelli.eval.pixel_metrics import LEVELS
+from morelli.eval.predictions import AS_IS, MODEL
+from morelli.eval.readings import MapReading, Reading
+from morelli.eval.text_metrics import reference_figures, text_figures
+from morelli.eval.transforms import Transform
+from morelli.eval.verdict_metrics import Ranking, Verdicts
+
+Groups = Mapping[tuple[str, str], Sequence[Reading]]
+
+_GALLERY = 6
+"""Pictures in each row of the gallery."""
+
+_FEWEST_IN_PART = 5
+"""Smaller parts of a set are not scored apart."""
+
+_CURVE_POINTS = 200
+
+
+def summary_of(
+    name: str,
+    version: str,
+    readings: Sequence[Reading],
+    thresholds: Mapping[str, NDArray[np.intp]],
+    threshold: float,
+) -> dict[str, Any]:
+    """Return the figures of one set in one version.
+
+    Args:
+        name: of the set.
+        version: of its pictures.
+        readings: at least one.
+        thresholds: method -> (n,) level that was chosen for each localised picture on others.
+        threshold: at which maps are scored.
+
+    Returns:
+        {"set", "version", "n", "image", "calibration", "pixel", "baselines", "false_alarm_area",
+        "text", "by_source", "by_kind", "curves", "gallery"}; a part is null or empty where the
+        set does not define it, an estimate is {"value", "low", "high", "n"}.
+    """
+    verdicts = verdicts_of(readings)
+    located = [reading for reading in readings if _located(reading)]
+    return {
+        "set": name,
+        "version": version,
+        "n": {str(label): _count(readings, label) for label in CLASSES},
+        "image": _as_json(verdicts.image_figures()) if verdicts else None,
+        "calibration": _as_json(verdicts.calibration_figures()) if verdicts else None,
+        "pixel": _pixel_figures(located),
+        "baselines": _baseline_figures(located, thresholds),
+        "false_alarm_area": _false_alarms(readings),
+        "text": _words(readings),
+        "by_source": _parts(readings, lambda one: one.said.source),
+        "by_kind": _parts(readings, lambda one: one.said.kind),
+        "curves": _curves(verdicts),
+        "gallery": _gallery(readings),
+    }
+
+
+def verdicts_of(readings: Sequence[Reading]) -> Verdicts | None:
+    """Return what was said of a set, None if the system says nothing of whole pictures."""
+    if any(reading.said.said is None for reading in readings):
+        return None
+    places = {verdict: index for index, verdict in enumerate((*CLASSES, Verdict.INCONCLUSIVE))}
+    probability = [reading.said.probability for reading in readings]
+    interval = [reading.said.interval for reading in readings]
+    return Verdicts(
+        label=np.array([places[reading.said.label] for reading in readings]),
+        said=np.array([places[reading.said.said or Verdict.INCONCLUSIVE] for reading in readings]),
+        probability=None if None in probability else np.array(probability, float),
+        interval=None if None in interval else np.array(interval, float),
+    )
+
+
+def transferred_thresholds(
+    groups: Groups,
+) -> dict[tuple[str, str], dict[str, NDArray[np.intp]]]:
+    """Choose for each localised picture the level with the highest mean F1 on other pictures.
+
+    Those of the other sets in the same version; if there are none, those of the other half of the
+    same set, by the hash of the id.
+
+    Returns:
+        For each group, method -> (n,) level, in the order of its localised pictures.
+    """
+    chosen: dict[tuple[str, str], dict[str, NDArray[np.intp]]] = {}
+    for (name, version), readings in groups.items():
+        located = [one for one in readings if _located(one)]
+        others = [
+            one
+            for (other, same), some in groups.items()
+            if other != name and same == version
+            for one in some
+            if _located(one)
+        ]
+        chosen[name, version] = {
+            method: _levels_from_others(method, located, others) for method in _methods(located)
+        }
+    return chosen
+
+
+def _levels_from_others(
+    method: str, located: Sequence[Reading], others: Sequence[Reading]
+) -> NDArray[np.intp]:
+    elsewhere = [one for one in others if method in one.maps]
+    if elsewhere:
+        return np.full(len(located), int(_f1_curves(method, elsewhere).mean(0).argmax()))
+    curves = _f1_curves(method, located)
+    first = np.array([half_of(one.said.id) == "dev" for one in located])
+    if first.all() or not first.any():
+        first = np.arange(len(located)) % 2 == 0
+    if first.all():
+        return np.full(len(located), LEVELS // 2)
+    levels = [int(curves[half].mean(0).argmax()) for half in (first, ~first)]
+    return np.where(first, levels[1], levels[0])
+
+
+def robustness_of(groups: Groups, sets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what each transform did to each set, in the order of the sets.
+
+    Returns:
+        [{"set", "version", "family", "strength", "flip_rate", "auc", "accuracy", "f1"}]: the flip
+        rate is the share of pictures of which another verdict was given than of the file as it is.
+    """
+    found = []
+    for one in sets:
+        transform = Transform.of_name(one["version"])
+        before = {reading.said.id: reading.said.said for reading in groups.get(
+            (one["set"], AS_IS), ())}  # fmt: skip
+        after = [
+            reading.said
+            for reading in groups[one["set"], one["version"]]
+            if before.get(reading.said.id) is not None and reading.said.said is not None
+        ]
+        if transform is None or not after:
+            continue
+        flips = [float(said.said != before[said.id]) for said in after]
+        found.append(
+            {
+                "set": one["set"],
+                "version": one["version"],
+                "family": transform.family,
+                "strength": transform.strength,
+                "flip_rate": mean_estimate(flips).as_json(),
+                "auc": (one["image"] or {}).get("auc"),
+                "accuracy": (one["image"] or {}).get("accuracy"),
+                "f1": (one["pixel"] or {}).get("f1"),
+            }
+        )
+    return found
+
+
+def _located(reading: Reading) -> bool:
+    """Tell whether there is an altered part that a map could have found."""
+    return any(one.curve is not None for one in reading.maps.values())
+
+
+def _methods(located: Sequence[Reading]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(method for one in located for method in one.maps))
+
+
+def _f1_curves(method: str, located: Sequence[Reading]) -> Values:
+    """Return the (n, 256) F1 of a method's maps.
+
+    Raises:
+        ValueError: it has no map of some picture; the message has file and line.
+    """
+    curves = []
+    for one in located:
+        if method not in one.maps:
+            raise ValueError(f"{one.said.place}: has no map of {method}, as other lines have")
+        curves.append(one.maps[method].curve)
+    return np.array(curves, np.float64)
+
+
+def _pixel_figures(located: Sequence[Reading]) -> dict[str, Any] | None:
+    """Score the system's maps, once for all pictures and once only where the verdict shows them."""
+    if not any(MODEL in one.maps for one in located):
+        return None
+    curves = _f1_curves(MODEL, located)
+    best = int(curves.mean(0).argmax())
+    own = [one.maps[MODEL] for one in located]
+    shown = [one.gate for one in located]
+    figures = {
+        "f1": mean_estimate(_values(own, "f1")),
+        "iou": mean_estimate(_values(own, "iou")),
+        "f1_at_best_threshold": mean_estimate(curves[:, best]),
+        "f1_at_best_of_each": mean_estimate(curves.max(1)),
+        "gated_f1": mean_estimate(_gated(own, shown, "f1", 0.0)),
+        "gated_iou": mean_estimate(_gated(own, shown, "iou", 0.0)),
+    }
+    if any(one.auc is not None for one in own):
+        figures["auc"] = mean_estimate(_values(own, "auc"))
+        figures["gated_auc"] = mean_estimate(_gated(own, shown, "auc", 0.5))
+    return {"best_threshold": best / (LEVELS - 1), **_as_json(figures)}
+
+
+def _baseline_figures(
+    located: Sequence[Reading], thresholds: Mapping[str, NDArray[np.intp]]
+) -> dict[str, Any]:
+    """Score every other method at the best threshold of the set, and at one from elsewhere."""
+    found: dict[str, Any] = {}
+    for method in _methods(located):
+        if method == MODEL:
+            continue
+        curves = _f1_curves(method, located)
+        best = int(curves.mean(0).argmax())
+        elsewhere = curves[np.arange(len(located)), thresholds[method]]
+        found[method] = {
+            "best_threshold": best / (LEVELS - 1),
+            "f1_at_best_threshold": mean_estimate(curves[:, best]).as_json(),
+            "f1_at_threshold_from_elsewhere": mean_estimate(elsewhere).as_json(),
+            "margin": _margin(located, curves[:, best]),
+        }
+    return found
+
+
+def _margin(located: Sequence[Reading], theirs: Values) -> dict[str, Any] | None:
+    """Return by how much the system's F1 is above a baseline's best, picture by picture."""
+    if any(MODEL not in one.maps for one in located):
+        return None
+    own = np.array([one.maps[MODEL].f1 for one in located], float)
+    return mean_estimate(own - theirs, lowest=-1.0).as_json()
+
+
+def _false_alarms(readings: Sequence[Reading]) -> dict[str, Any] | None:
+    """Return the area that is wrongly marked on authentic pictures."""
+    clean = [one for one in readings if one.said.label is Verdict.AUTHENTIC and MODEL in one.maps]
+    if not clean:
+        return None
+    own = [one.maps[MODEL] for one in clean]
+    shown = [one.gate for one in clean]
+    return _as_json(
+        {
+            "ungated": mean_estimate(_values(own, "alarm")),
+            "gated": mean_estimate(_gated(own, shown, "alarm", 0.0)),
+        }
+    )
+
+
+def _values(maps: Sequence[MapReading], figure: str) -> list[float]:
+    return [value for one in maps if (value := getattr(one, figure)) is not None]
+
+
+def _gated(
+    maps: Sequence[MapReading], shown: Sequence[bool], figure: str, hidden: float
+) -> list[float]:
+    """Return a figure of each map, and what an empty map has where it is not shown."""
+    return [
+        value if show else hidden
+        for one, show in zip(maps, shown, strict=True)
+        if (value := getattr(one, figure)) is not None
+    ]
+
+
+def _words(readings: Sequence[Reading]) -> dict[str, Any] | None:
+    spoken = [one for one in readings if one.said.answer is not None]
+    if not spoken:
+        return None
+    figures = text_figures([one.answer for one in spoken])
+    compared = [one for one in spoken if one.said.reference]
+    if compared:
+        texts = [str(one.answer["rationale"]) for one in compared]
+        figures |= reference_figures(texts, [one.said.reference or "" for one in compared])
+    return _as_json(figures)
+
+
+def _parts(readings: Sequence[Reading], key: Any) -> dict[str, Any]:
+    """Score each source or kind of manipulation apart, by what it has in common.
+
+    Recall is the share that is called anything but authentic (of authentic pictures, authentic);
+    AUC holds its manipulated pictures against all authentic ones of the set.
+    """
+    clean = [one for one in readings if one.said.label is Verdict.AUTHENTIC]
+    names = sorted({key(one) for one in readings if key(one) is not None})
+    if len(names) < 2:
+        return {}
+    found = {}
+    for name in names:
+        part = [one for one in readings if key(one) == name]
+        if len(part) >= _FEWEST_IN_PART:
+            found[name] = _part(part, clean)
+    return found
+
+
+def _part(part: Sequence[Reading], clean: Sequence[Reading]) -> dict[str, Any]:
+    figures: dict[str, Estimate] = {}
+    verdicts = verdicts_of(part)
+    altered = [one for one in part if one.said.label is not Verdict.AUTHENTIC]
+    if verdicts is not None:
+        figures["accuracy"] = mean_estimate((verdicts.label == verdicts.said).astype(float))
+        against = verdicts_of([*altered, *clean]) if altered and clean else None
+        if against is not None:
+            figures["auc"] = against.image_figures()["auc"]
+    located = [one.maps[MODEL] for one in part if _located(one) and MODEL in one.maps]
+    if located:
+        figures["f1"] = mean_estimate(_values(located, "f1"))
+    return {"n": len(part), **_as_json(figures)}
+
+
+def _curves(verdicts: Verdicts | None) -> dict[str, Any]:
+    """Return the points of the curves, at most two hundred each."""
+    if verdicts is None:
+        return {}
+    curves: dict[str, Any] = {}
+    if verdicts.positive.any() and not verdicts.positive.all():
+        ranking = Ranking.of(verdicts.score, verdicts.positive)
+        curves["roc"] = _points(*ranking.roc())
+        curves["precision_recall"] = _points(*ranking.precision_recall())
+    if verdicts.probability is not None:
+        curves["reliability"] = verdicts.reliability()
+        curves["coverage"] = _points(*verdicts.coverage_curve())
+    return curves
+
+
+def _points(x: Values, y: Values) -> list[list[float]]:
+    some = np.unique(np.linspace(0, len(x) - 1, _CURVE_POINTS).round().astype(int))
+    return [[round(float(x[one]), 6), round(float(y[one]), 6)] for one in some]
+
+
+def _gallery(readings: Sequence[Reading]) -> dict[str, list[dict[str, Any]]]:
+    """Choose the pictures to show: maps best and worst, and the surest mistakes."""
+    located = [one for one in readings if _located(one) and MODEL in one.maps]
+    ordered = sorted(located, key=lambda one: one.maps[MODEL].f1 or 0.0)
+    wrong = [
+        one
+        for one in readings
+        if one.said.probability and one.said.said not in (one.said.label, Verdict.INCONCLUSIVE)
+    ]
+    surest = sorted(wrong, key=lambda one: -max(one.said.probability or (0.0,)))
+    half = min(_GALLERY, (len(ordered) + 1) // 2)
+    rows = {
+        "best": ordered[::-1][:half],
+        "worst": ordered[: min(_GALLERY, len(ordered) - half)],
+        "surest_mistakes": surest[:_GALLERY],
+    }
+    return {name: [_shown(one) for one in row] for name, row in rows.items()}
+
+
+def _shown(reading: Reading) -> dict[str, Any]:
+    said = reading.said
+    own = reading.maps.get(MODEL)
+    return {
+        "id": said.id,
+        "label": str(said.label),
+        "verdict": None if said.said is None else str(said.said),
+        "probability": said.probability,
+        "f1": None if own is None else own.f1,
+        "image": str(said.image),
+        "mask": None if said.mask is None else str(said.mask),
+        "map": str(said.maps[MODEL]) if MODEL in said.maps else None,
+    }
+
+
+def _count(readings: Sequence[Reading], label: Verdict) -> int:
+    return sum(one.said.label is label for one in readings)
+
+
+def _as_json(figures: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: figure.as_json() for name, figure in figures.items()}

@@ -1,0 +1,186 @@
+"""Writes scores down: Markdown to read, CSV to compute with."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from morelli.eval.estimates import Estimate
+
+_PIXEL = {
+    "f1": "F1 at 0.5",
+    "gated_f1": "F1 at 0.5, gated",
+    "iou": "IoU",
+    "gated_iou": "IoU, gated",
+    "auc": "AUC",
+    "gated_auc": "AUC, gated",
+    "f1_at_best_threshold": "F1 at best threshold",
+}
+_IMAGE = {
+    "auc": "AUC",
+    "average_precision": "AP",
+    "recall_at_1%_false_positives": "TPR at 1 % FPR",
+    "recall_at_5%_false_positives": "TPR at 5 % FPR",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "binary_accuracy": "Authentic or not",
+    "coverage": "Decided",
+    "accuracy_when_decided": "Accuracy when decided",
+}
+_CALIBRATION = {"ece": "ECE", "brier": "Brier", "interval_coverage": "Interval holds"}
+_TEXT = {
+    "parse_rate": "Parsed whole",
+    "answered_rate": "With a sentence",
+    "agreement": "Fit the verdict",
+    "pointing": "Point at the mask",
+    "claim_precision": "Claim precision",
+    "contradiction_rate": "Contradicted",
+    "unverified_rate": "Unverified",
+    "rouge_l": "ROUGE-L",
+    "bleu": "BLEU",
+}
+_ROBUSTNESS = {
+    "flip_rate": "Verdict flips",
+    "auc": "Verdict AUC",
+    "accuracy": "Accuracy",
+    "f1": "F1 at 0.5",
+}
+
+
+def markdown(scores: Mapping[str, Any]) -> str:
+    """Return the scores as Markdown tables; what no set defines is left out."""
+    return "\n".join(
+        f"## {title}\n\n{note}\n\n{_table(header, rows)}"
+        for title, note, header, rows in sections_of(scores)
+        if rows
+    )
+
+
+def sections_of(
+    scores: Mapping[str, Any],
+) -> Iterator[tuple[str, str, Sequence[str], Sequence[Sequence[str]]]]:
+    """Yield the title, a note, the header and the cells of each table; some have no rows."""
+    sets = scores["sets"]
+    named = ["Set", "Files"]
+    yield (
+        "Where",
+        "Pixels, mean over altered pictures; gated = nothing is marked unless the verdict is "
+        "tampered. 95 % bootstrap intervals by picture.",
+        [*named, "n", *_PIXEL.values()],
+        [_row(one, one["pixel"], _PIXEL, "f1") for one in sets if one["pixel"]],
+    )
+    yield (
+        "Where: simple methods",
+        "The best threshold of the very set flatters; the one from elsewhere is chosen on other "
+        "sets, or on the other half of the set if there is no other.",
+        [*named, "Method", "n", "F1 at best threshold", "F1 at threshold from elsewhere",
+         "Morelli at 0.5 is better than the best by"],
+        list(_baseline_rows(sets)),
+    )  # fmt: skip
+    yield (
+        "Wrongly marked",
+        "Share of the pixels of authentic pictures that are marked as altered.",
+        [*named, "n", "Ungated", "Gated"],
+        [_row(one, one["false_alarm_area"], {"ungated": "", "gated": ""}, "ungated")
+         for one in sets if one["false_alarm_area"]],
+    )  # fmt: skip
+    yield (
+        "Whether",
+        "AUC, AP and TPR of 1 - p(authentic), anything but authentic being positive; an "
+        "inconclusive verdict counts as wrong but in the last column.",
+        [*named, "n", *_IMAGE.values()],
+        [_row(one, one["image"], _IMAGE, "accuracy") for one in sets if one["image"]],
+    )
+    yield (
+        "How sure",
+        "Of 1 - p(authentic): expected calibration error in bins of equal number, Brier score, "
+        "share of pictures whose interval holds the share of manipulated ones in its bin.",
+        [*named, "n", *_CALIBRATION.values()],
+        [_row(one, one["calibration"], _CALIBRATION, "ece") for one in sets if one["calibration"]],
+    )
+    yield (
+        "In what words",
+        "Answers of which no sentence can be read count as failed. Precision: true claims among "
+        "those that a measurement can decide.",
+        [*named, "n", *_TEXT.values()],
+        [_row(one, one["text"], _TEXT, "parse_rate") for one in sets if one["text"]],
+    )
+    for title, key in (("By source", "by_source"), ("By kind of manipulation", "by_kind")):
+        yield (
+            title,
+            "AUC against all authentic pictures of the set; F1 of the pixels at 0.5.",
+            [*named, "Part", "n", "Accuracy", "AUC", "F1"],
+            [
+                [one["set"], one["version"], name, str(part["n"]),
+                 *(_cell(part.get(figure)) for figure in ("accuracy", "auc", "f1"))]
+                for one in sets for name, part in one[key].items()
+            ],
+        )  # fmt: skip
+    yield (
+        "Beside other systems",
+        "On the same pictures; F1 and IoU of the pixels at 0.5, not gated; AUC of the verdict.",
+        [*named, "System", "F1", "IoU", "Pixel AUC", "Verdict AUC"],
+        [_beside_row(one) for one in scores.get("beside", ())],
+    )
+    yield (
+        "After changes on the way",
+        "Flips: share of pictures with another verdict than the file as it is.",
+        [*named, "n", *_ROBUSTNESS.values()],
+        [_row(one, one, _ROBUSTNESS, "flip_rate") for one in scores["robustness"]],
+    )
+
+
+def long_csv(scores: Mapping[str, Any]) -> str:
+    """Return every estimate as a line: set, version, part, figure, value, low, high, n."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["set", "version", "part", "figure", "value", "low", "high", "n"])
+    for one in scores["sets"]:
+        for path, figure in _estimates(one, ()):
+            part, name = " / ".join(path[:-1]), path[-1]
+            numbers = [figure[key] for key in ("value", "low", "high", "n")]
+            writer.writerow([one["set"], one["version"], part, name, *numbers])
+    return stream.getvalue()
+
+
+def _estimates(
+    record: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            if set(value) == {"value", "low", "high", "n"}:
+                yield (*path, name), value
+            else:
+                yield from _estimates(value, (*path, name))
+
+
+def _baseline_rows(sets: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for one in sets:
+        for method, figures in one["baselines"].items():
+            best = figures["f1_at_best_threshold"]
+            cells = [figures[name] for name in ("f1_at_threshold_from_elsewhere", "margin")]
+            yield [one["set"], one["version"], method, str(best["n"]), _cell(best),
+                   *map(_cell, cells)]  # fmt: skip
+
+
+def _beside_row(one: Mapping[str, Any]) -> list[str]:
+    pixel, image = one["pixel"] or {}, one["image"] or {}
+    figures = [*(pixel.get(name) for name in ("f1", "iou", "auc")), image.get("auc")]
+    return [one["set"], one["version"], one["system"], *map(_cell, figures)]
+
+
+def _row(
+    one: Mapping[str, Any], figures: Mapping[str, Any], columns: Mapping[str, str], counted: str
+) -> list[str]:
+    cells = [_cell(figures.get(name)) for name in columns]
+    return [one["set"], one["version"], str(figures[counted]["n"]), *cells]
+
+
+def _cell(figure: Mapping[str, Any] | None) -> str:
+    return "-" if figure is None else str(Estimate(**figure))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
