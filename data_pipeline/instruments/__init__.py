@@ -3,28 +3,41 @@
 from collections.abc import Callable, Collection
 
 from morelli.data_pipeline.images import Picture
+from morelli.data_pipeline.instruments.aberration import measure_aberration
 from morelli.data_pipeline.instruments.copy_move import measure_copy_move
+from morelli.data_pipeline.instruments.error_level import measure_error_level
 from morelli.data_pipeline.instruments.jpeg import measure_jpeg
+from morelli.data_pipeline.instruments.jpeg_ghosts import measure_jpeg_ghosts
+from morelli.data_pipeline.instruments.jpeg_grid import measure_jpeg_grid
+from morelli.data_pipeline.instruments.metadata import measure_metadata
 from morelli.data_pipeline.instruments.noise import measure_noise
+from morelli.data_pipeline.instruments.resampling import measure_resampling
+from morelli.data_pipeline.instruments.sharpness import measure_sharpness
+from morelli.data_pipeline.instruments.spectrum import measure_spectrum
 from morelli.data_pipeline.schema import Measurement
 
 INSTRUMENTS: dict[str, Callable[[Picture], Measurement]] = {
     "noise": measure_noise,
     "jpeg": measure_jpeg,
     "copy-move": measure_copy_move,
+    "jpeg-grid": measure_jpeg_grid,
+    "jpeg-ghosts": measure_jpeg_ghosts,
+    "error-level": measure_error_level,
+    "resampling": measure_resampling,
+    "sharpness": measure_sharpness,
+    "aberration": measure_aberration,
+    "spectrum": measure_spectrum,
+    "metadata": measure_metadata,
 }
 """Every instrument by its name, in the order in which reports list them."""
 
 
 def measure(picture: Picture, names: Collection[str] | None = None) -> tuple[Measurement, ...]:
-    """Read the instruments of the table on one picture, in its order.
+    """Read instruments of the table on one picture, in its order.
 
     Args:
-        picture: to measure.
-        names: of the instruments to read; None for all of them.
+        picture: what to read.
+        names: the instruments to read, all if None; the costly rest is left out.
     """
-    return tuple(
-        instrument(picture)
-        for name, instrument in INSTRUMENTS.items()
-        if names is None or name in names
-    )
+    chosen = INSTRUMENTS if names is None else names
+    return tuple(read(picture) for name, read in INSTRUMENTS.items() if name in chosen)

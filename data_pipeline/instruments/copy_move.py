@@ -26,14 +26,12 @@ from morelli.data_pipeline.instruments.keypoints import (
     match_keypoints,
     shared_transforms,
 )
+from morelli.data_pipeline.instruments.ranges import expected_range
 from morelli.data_pipeline.instruments.regions import box_around
 from morelli.data_pipeline.schema import Box, Measurement
 
 INSTRUMENT = "copy-move"
 UNIT = "% of the picture"
-EXPECTED = (0.0, 0.05)
-"""Share of the picture found twice on untouched photographs, in percent."""
-
 WORKING_PIXELS = 500_000
 """Keypoints and the dense check run on a copy of at most this many pixels."""
 
@@ -319,7 +317,9 @@ def measure_copy_move(picture: Picture) -> Measurement:
     details: dict[str, Any] = {"keypoints": keypoints, "searched_at_scale": round(factor, 4)}
     if keypoints < FEWEST_KEYPOINTS:
         words = "The picture has too little texture to tell whether a part of it was copied."
-        return Measurement(INSTRUMENT, None, UNIT, EXPECTED, 0.0, words, details=details)
+        return Measurement(
+            INSTRUMENT, None, UNIT, expected_range(INSTRUMENT), 0.0, words, details=details
+        )
     pattern = _repeating(pairs, gray.shape)
     found = _merge(pairs, pattern)
     regions = np.zeros(gray.shape, np.float32)
@@ -331,7 +331,7 @@ def measure_copy_move(picture: Picture) -> Measurement:
         INSTRUMENT,
         described[0]["share_percent"] if found else 0.0,
         UNIT,
-        EXPECTED,
+        expected_range(INSTRUMENT),
         min(1.0, keypoints / AMPLE_KEYPOINTS) * float(1 - pattern.mean()),
         _sentence(described[0]) if found else NOTHING_FOUND,
         map=cv2.resize(regions, (picture.width, picture.height), interpolation=cv2.INTER_NEAREST),

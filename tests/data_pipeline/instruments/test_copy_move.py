@@ -5,7 +5,8 @@ import skimage.data
 from numpy.typing import NDArray
 
 from morelli.data_pipeline.images import Picture
-from morelli.data_pipeline.instruments.copy_move import EXPECTED, measure_copy_move
+from morelli.data_pipeline.instruments.copy_move import measure_copy_move
+from morelli.data_pipeline.instruments.ranges import expected_range
 
 Pixels = NDArray[np.uint8]
 
@@ -110,7 +111,7 @@ def test_a_flat_picture_cannot_be_told() -> None:
     assert reading.value is None
     assert reading.reliability == 0
     assert "too little texture" in reading.statement
-    assert reading.expected == EXPECTED
+    assert reading.expected == expected_range("copy-move")
 
 
 def test_boxes_and_map_are_in_the_frame_of_a_large_picture() -> None:

@@ -9,7 +9,8 @@ from PIL import Image
 from skimage import data
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
-from morelli.data_pipeline.instruments.jpeg import measure_jpeg, nearest_quality, standard_table
+from morelli.data_pipeline.instruments.jpeg import measure_jpeg
+from morelli.data_pipeline.instruments.stored import nearest_quality, standard_table
 
 REGION = np.s_[120:264, 200:376]
 
