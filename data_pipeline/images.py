@@ -171,7 +171,7 @@ def upright_size(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[int
     """
     data, name = _read_file(str(path), limits), str(path)
     kind = _accepted_format(data, name)
-    with _silence(), _refusal(kind, data, name):
+    with silence(), _refusal(kind, data, name):
         image = _open(kind, data, name)
         _check_size(image.size, name, limits)
         # HEIF's header already gives the upright size.
@@ -221,7 +221,7 @@ def picture_from_bytes(data: bytes, path: str, limits: Limits = DEFAULT_LIMITS) 
     _check_bytes(len(data), path, limits)
     kind = _accepted_format(data, path)
     notes: list[str] = []
-    with _silence(), _refusal(kind, data, path):
+    with silence(), _refusal(kind, data, path):
         image = _open(kind, data, path)
         _check_size(image.size, path, limits)
         pixels, orientation = _decode(image, kind, notes)
@@ -244,7 +244,7 @@ def _accepted_format(data: bytes, path: str) -> str:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Keep Pillow's warnings on odd metadata from the caller: refusals and notes replace them."""
     with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -13,7 +13,13 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from morelli.data_pipeline.images import ImageError, Limits, Picture, picture_from_bytes
+from morelli.data_pipeline.images import (
+    ImageError,
+    Limits,
+    Picture,
+    picture_from_bytes,
+    silence,
+)
 
 _LONGEST = 60
 _ERRORS = (OSError, ValueError, SyntaxError, LookupError, TypeError, ArithmeticError, struct.error,
@@ -124,7 +130,7 @@ def _stated_size(camera: dict[int, Any]) -> tuple[int, int] | None:
 def read_facts(picture: Picture) -> FileFacts:
     """Read what the file of a picture says about itself; broken metadata says nothing."""
     try:
-        with Image.open(BytesIO(picture.data), formats=(picture.format,)) as image:
+        with silence(), Image.open(BytesIO(picture.data), formats=(picture.format,)) as image:
             info = dict(image.info)
             exif = image.getexif()
             camera = dict(exif.get_ifd(ExifTags.IFD.Exif))
