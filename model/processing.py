@@ -1,14 +1,15 @@
 """From pictures and questions to tensors: the tokenizer with our two tokens, and the processor."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
+from transformers import BatchFeature, PreTrainedTokenizerFast, ProcessorMixin
 
 from morelli.data_pipeline.answer import SEG, VERDICT_STEM, prefix
 from morelli.data_pipeline.prompts import SYSTEM, question
@@ -61,13 +62,135 @@ def layout_for(config: ForgeryVLMConfig, height: int, width: int, scale: int = 0
     return layout(height, width, scale * config.view_size, scale * config.tile_overlap)
 
 
-class ForgeryProcessor:
-    """Turn a picture, its measurements and a question into what ForgeryVLM takes."""
+def _parts(messages: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    for message in messages:
+        if not isinstance(message["content"], str):
+            yield from message["content"]
+
+
+class Exhibit(Protocol):
+    """A measured picture, what trainers pass about as an "image": maps are not in the pixels."""
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(H, W, 3) sRGB in the image frame."""
+
+    @property
+    def measurements(self) -> Sequence[Measurement]:
+        """What the instruments read; their maps become channels."""
+
+
+class ForgeryProcessor(ProcessorMixin):  # type: ignore[misc]
+    """Turn a picture, its measurements and a question into what ForgeryVLM takes.
+
+    A `ProcessorMixin`, as trainers demand of a model that sees: they call it with conversations
+    whose images are `Exhibit`s.
+    """
 
     def __init__(self, config: ForgeryVLMConfig, tokenizer: PreTrainedTokenizerFast) -> None:
+        super().__init__(tokenizer, chat_template=tokenizer.chat_template)
         self.config = config
-        self.tokenizer = tokenizer
         self.verdict_ids = verdict_token_ids(tokenizer, config.verdict_words)
+
+    def __call__(
+        self,
+        images: Sequence[Any] | None = None,
+        text: Sequence[str] | None = None,
+        padding: bool = False,
+        return_tensors: str | None = None,
+        **_: Any,
+    ) -> BatchFeature:
+        """Tokenise rendered conversations and pack their pictures, as trainers ask for it.
+
+        Args:
+            images: an `Exhibit`, or a list that holds one, for each text.
+            text: as `apply_chat_template` renders it, placeholders expanded.
+            padding: on the left.
+            return_tensors: "pt" or None.
+
+        Raises:
+            ValueError: the pictures are cut at different scales.
+        """
+        batch = self.tokenizer(
+            list(text or ()), add_special_tokens=False, padding=padding,
+            return_tensors=return_tensors,
+        )  # fmt: skip
+        keys = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        if images:
+            keys["pixel_values"] = self.stack(images)
+        return BatchFeature(keys)
+
+    def apply_chat_template(
+        self,
+        conversation: Sequence[Any],
+        add_generation_prompt: bool = False,
+        continue_final_message: bool = False,
+        tokenize: bool = False,
+        return_dict: bool = False,
+        **_: Any,
+    ) -> Any:
+        """Render one conversation or several; a first answer is opened with the verdict stem.
+
+        Args:
+            conversation: messages whose content is text, or a list of `{"type": "text"}` and
+                `{"type": "image"}` parts; or a list of such conversations.
+            add_generation_prompt: open the answer.
+            continue_final_message: leave the last message open.
+            tokenize: return tokens, and `pixel_values` where images hold an `Exhibit`.
+            return_dict: with `tokenize`, all of them by name; else the token ids only.
+        """
+        several = not isinstance(conversation[0], dict)
+        conversations = list(conversation) if several else [conversation]
+        texts = [
+            self._render(one, add_generation_prompt, continue_final_message)
+            for one in conversations
+        ]
+        if not tokenize:
+            return texts if several else texts[0]
+        found = [part["image"] for one in conversations for part in _parts(one) if "image" in part]
+        batch = self(images=found, text=texts)
+        return batch if return_dict else batch["input_ids"]
+
+    def _render(self, messages: Sequence[Any], opens: bool, continues: bool) -> str:
+        plain = [{"role": m["role"], "content": self._as_text(m["content"])} for m in messages]
+        text: str = self.tokenizer.apply_chat_template(
+            plain, tokenize=False, add_generation_prompt=opens, continue_final_message=continues
+        )
+        first = all(message["role"] != "assistant" for message in messages)
+        return text + VERDICT_STEM if opens and first else text
+
+    def _as_text(self, content: Any) -> str:
+        if isinstance(content, str):
+            return content
+        placeholder = IMAGE * self.config.num_image_tokens
+        return "".join(placeholder if part["type"] == "image" else part["text"] for part in content)
+
+    def stack(self, images: Sequence[Any]) -> torch.Tensor:
+        """Pack pictures into one (B, V, C, S, S) tensor, padding those of fewer tiles.
+
+        Args:
+            images: `Exhibit`s, or lists of one; the same one may come several times.
+
+        Raises:
+            ValueError: the pictures are cut at different scales, so their views differ in size.
+        """
+        exhibits = [one[0] if isinstance(one, list | tuple) else one for one in images]
+        packed = {id(one): torch.from_numpy(self._views(one)) for one in exhibits}
+        sizes = {views.shape[-1] for views in packed.values()}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"pictures of one batch have views of {sorted(sizes)} pixels; "
+                "batch pictures of like size, or take one a batch"
+            )
+        most = max(len(views) for views in packed.values())
+        padded = {
+            key: torch.cat([views, views.new_zeros(most - len(views), *views.shape[1:])])
+            for key, views in packed.items()
+        }
+        return torch.stack([padded[id(one)] for one in exhibits])
+
+    def _views(self, exhibit: Exhibit) -> NDArray[np.float32]:
+        return self.pixel_values(exhibit.pixels, exhibit.measurements)
 
     def layout(self, height: int, width: int) -> Layout:
         """Return where the tiles of a picture of this size lie."""
@@ -91,16 +214,18 @@ class ForgeryProcessor:
         return pack(pixels, maps, self.layout(height, width), tiles)
 
     def prompt(self, measurements: Sequence[Measurement], height: int, width: int) -> str:
-        """Return the conversation up to and with the verdict stem, placeholders expanded."""
-        content = IMAGE * self.config.num_image_tokens + question(measurements, height, width)
-        messages = [
-            {"role": "system", "content": SYSTEM},
-            {"role": "user", "content": content},
-        ]
-        text: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
+        """Return the conversation up to and with the verdict stem, placeholders expanded.
+
+        Only instruments whose maps the model takes are spoken of: it has not learned to read
+        those that joined after it was trained.
+        """
+        known = [m for m in measurements if m.instrument in self.config.map_names]
+        asked = [{"type": "image"}, {"type": "text", "text": question(known, height, width)}]
+        text: str = self.apply_chat_template(
+            [{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}],
+            add_generation_prompt=True,
         )
-        return text + VERDICT_STEM
+        return text
 
     def encode(self, text: str) -> list[int]:
         """Return token ids, nothing added."""

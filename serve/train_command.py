@@ -2,11 +2,49 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.config import ConfigError, configure
+
+STRATEGIES = ("ddp", "fsdp", "zero2", "zero3")
+"""The names of `strategy.STRATEGIES`, repeated here because importing those takes seconds."""
+
+
+LOCALISE_EPILOG = """example:
+  morelli train localise --photos photos --generated generated --out runs/localise loop.steps=2000
+
+Pictures are forged while it trains. Options and their defaults: training/localise.py."""
+
+INSTRUCT_EPILOG = """example:
+  morelli train instruct --start runs/localise/adapter --photos photos --out runs/instruct
+
+Options and their defaults: training/instruct.py."""
+
+SFT_EPILOG = """examples:
+  morelli train sft --data my.jsonl --out runs/mine
+  torchrun --nproc_per_node 8 -m morelli.serve.cli train sft --data my.jsonl --out runs/mine
+
+Each line of the manifest is a picture: {"id", "image", "mask", "verdict", "source"}. All of it is
+checked first, and split by source. The run holds the settings, the curves, a comparison with
+before, samples and a checkpoint: morelli examine photo.jpg --checkpoint runs/mine
+Options and their defaults: training/sft.py."""
+
+GRPO_EPILOG = """example:
+  morelli train grpo --photos photos --generated generated --out runs/grpo policy.steps=200
+
+Answers are sampled and rewarded: verdict, mask, evidence that the instruments confirm, form.
+Options and their defaults: training/grpo.py; the rewards: training/rewards."""
+
+MERGE_EPILOG = """example:
+  morelli merge runs/mine --out mine-merged"""
+
+EXPORT_EPILOG = """example:
+  morelli export runs/mine --out mine-export
+
+As merge; the language part is written to DIR/language too, for other tools."""
 
 
 def localise_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +66,47 @@ def instruct_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def sft_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a fine-tune on one's own pictures."""
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FILE",
+        help="manifest of your labelled pictures, JSON lines",
+    )  # fmt: skip
+    _start_arguments(parser)
+    _run_arguments(parser)
+
+
+def grpo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of training by reward."""
+    _picture_arguments(parser)
+    _start_arguments(parser)
+    _run_arguments(parser)
+
+
+def merge_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of merging and of exporting."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run or a checkpoint")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="new folder of the merged checkpoint"
+    )
+
+
+def _start_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--start", type=Path, metavar="DIR",
+        help="checkpoint or run to go on from (default: the one that ships)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--preset", metavar="NAME", help="begin this configuration anew instead of a checkpoint"
+    )
+
+
 def _shared_arguments(parser: argparse.ArgumentParser) -> None:
+    _picture_arguments(parser)
+    _run_arguments(parser)
+
+
+def _picture_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--photos", type=Path, required=True, metavar="DIR",
         help="untouched photographs, listed in DIR/manifest.csv",
@@ -37,9 +115,16 @@ def _shared_arguments(parser: argparse.ArgumentParser) -> None:
         "--generated", type=Path, metavar="DIR",
         help="generated pictures, likewise (default: none, and no synthetic class)",
     )  # fmt: skip
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR",
         help="folder of the run; a run found there goes on from its last checkpoint",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strategy", choices=STRATEGIES, default="ddp",
+        help="how the processes that torchrun starts share the work (default: ddp)",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
     parser.add_argument(
@@ -65,17 +150,67 @@ def run_instruct(args: argparse.Namespace) -> int:
     return _run(args, base, run)
 
 
-def _run(args: argparse.Namespace, base: Any, run: Any) -> int:
-    from morelli.model.base_weights import PullError
+def run_sft(args: argparse.Namespace) -> int:
+    """Fine-tune on one's own pictures and return the exit code."""
+    from morelli.training.sft import SFTConfig, run
 
+    base = SFTConfig(data=args.data, out=args.out, start=args.start, preset=args.preset)
+    return _run(args, base, run)
+
+
+def run_grpo(args: argparse.Namespace) -> int:
+    """Train by reward and return the exit code."""
+    from morelli.training.grpo import GRPOConfig, run
+
+    base = GRPOConfig(
+        photos=args.photos, generated=args.generated, out=args.out, start=args.start,
+        preset=args.preset,
+    )  # fmt: skip
+    return _run(args, base, run)
+
+
+def run_merge(args: argparse.Namespace) -> int:
+    """Merge an adapter into its base weights and return the exit code."""
+    from morelli.training.export import merge
+
+    return _finish(lambda: merge(args.run, args.out))
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Merge and write the language part apart too; return the exit code."""
+    from morelli.training.export import export
+
+    return _finish(lambda: export(args.run, args.out))
+
+
+def _run(args: argparse.Namespace, base: Any, run: Callable[[Any], Path]) -> int:
     try:
-        config = configure(base, args.config, args.settings)
+        part = "policy" if hasattr(base, "policy") else "loop"
+        shared = replace(getattr(base, part), strategy=args.strategy)
+        config = configure(replace(base, **{part: shared}), args.config, args.settings)
     except ConfigError as error:
         sys.stderr.write(f"morelli: {error}\n")
         return 2
+    return _finish(lambda: run(config))
+
+
+def _finish(work: Callable[[], Path]) -> int:
+    """Do the work and print where its result lies, or say what stopped it."""
+    from torch import OutOfMemoryError
+
+    from morelli.model.base_weights import PullError
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.training.loop import TrainingError
+
     try:
-        folder = run(config)
-    except (PullError, OSError) as error:
+        folder = work()
+    except OutOfMemoryError as error:
+        sys.stderr.write(
+            f"morelli: {str(error).splitlines()[0]} Take fewer pictures a batch and accumulate "
+            "more batches a step; the last checkpoint is kept.\n"
+        )
+        return 1
+    except (CheckpointError, PullError, TrainingError, OSError, ValueError) as error:
         sys.stderr.write(f"morelli: {error}\n")
         return 1
     sys.stdout.write(f"{folder}\n")

@@ -66,3 +66,16 @@ def parameter_groups(
         gentle = "lora_" in name or "layer_norm" in name or "pre_layrnorm" in name
         (low if gentle else full).append(parameter)
     return [{"params": low, "lr": low_rank_rate}, {"params": full, "lr": full_rate}]
+
+
+def freeze_encoders(model: ForgeryVLM) -> None:
+    """Let the encoders and their fusion learn nothing; the evidence on top of them still may."""
+    vision = model.model.vision
+    for part in (
+        vision.semantic,
+        vision.artifact,
+        vision.semantic_projector,
+        vision.artifact_projector,
+        vision.fusion,
+    ):
+        part.requires_grad_(False)

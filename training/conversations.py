@@ -7,22 +7,29 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import IterableDataset
 
-from morelli.data_pipeline.answer import VERDICT_STEM, render
-from morelli.data_pipeline.images import picture_from_bytes
-from morelli.data_pipeline.instruments import measure
-from morelli.data_pipeline.maker import Pool, make
-from morelli.data_pipeline.maker.make import Made
-from morelli.data_pipeline.schema import Measurement, Verdict
+from morelli.data_pipeline.answer import VERDICT_STEM, parse, render
+from morelli.data_pipeline.maker import Pool
+from morelli.data_pipeline.schema import CLASSES, Answer, Measurement, Verdict
 from morelli.data_pipeline.teacher import teach
 from morelli.model.processing import ForgeryProcessor
-from morelli.training.tiles import MASK_DETAIL, altered_share, collate_views, label_of, worker_seeds
+from morelli.training.cases import Case, made_case
+from morelli.training.tiles import (
+    MASK_DETAIL,
+    altered_share,
+    collate_views,
+    worker_seeds,
+)
 
 IGNORED = -100
 """Label of tokens that are not learned."""
+
+UNKNOWN = -1.0
+"""Share of altered pixels where nobody knows the mask."""
 
 
 @dataclass(frozen=True)
@@ -60,47 +67,90 @@ class MadeConversations(IterableDataset[dict[str, Tensor]]):
 
     def _sample(self, block: int, seed: int) -> dict[str, Tensor]:
         side = int(np.random.default_rng([block, 3]).choice(self.plan.sides))
+        case = made_case(self.pool, seed, side, self.processor.config.map_names)
         rng = np.random.default_rng([seed, 2])
-        made = make(self.pool, seed, side=side)
-        height, width = made.mask.shape
-        picture = picture_from_bytes(made.data, f"made-{seed}")
-        measurements = measure(picture, self.processor.config.map_names)
-        dropped = rng.random() < self.plan.readings_dropped
-        spoken = _some(measurements, rng) if dropped else measurements
-        views = self.processor.pixel_values(made.pixels, () if dropped else measurements)
-        where = self.processor.layout(height, width)
-        side = MASK_DETAIL * self.processor.config.grid
-        truth = [altered_share(made.mask, where, i, side) for i in range(len(where.corners))]
-        ids, labels, stem = self._text(made, spoken, rng)
-        return {
-            "pixel_values": torch.from_numpy(views),
-            "truth": torch.from_numpy(np.stack(truth)),
-            "label": torch.tensor(label_of(made)),
-            "input_ids": torch.tensor(ids),
-            "answer": torch.tensor(labels),
-            "stem": torch.tensor(stem),
-        }
+        return converse(
+            case, self.processor, rng, self.plan.readings_dropped, self.plan.inconclusive
+        )
 
-    def _text(
-        self, made: Made, spoken: tuple[Measurement, ...], rng: np.random.Generator
-    ) -> tuple[list[int], list[int], int]:
-        """Return token ids, labels, and the position from which the verdict is read."""
-        height, width = made.mask.shape
-        unsure = rng.random() < self.plan.inconclusive
-        named = {measurement.instrument: measurement for measurement in spoken}
-        if unsure:  # nothing may be said of an altered part that nobody is sure of
-            verdict = Verdict.INCONCLUSIVE
-            answer = teach(verdict, None, np.zeros_like(made.mask), named, rng)
-        else:
-            verdict = made.verdict
-            answer = teach(verdict, made.kind, made.mask, named, rng)
-        words = render(answer).removeprefix(VERDICT_STEM)
-        prompt = self.processor.encode(self.processor.prompt(spoken, height, width))
-        given = prompt + self.processor.verdict_prefix(verdict)
-        ids = prompt + self.processor.encode(words) + [self.processor.tokenizer.eos_token_id]
-        if ids[: len(given)] != given:
-            raise ValueError(f"the answer's tokens do not continue the prefix of {verdict}")
-        return ids, [IGNORED] * len(given) + ids[len(given) :], len(prompt) - 1
+
+def converse(
+    case: Case,
+    processor: ForgeryProcessor,
+    rng: np.random.Generator,
+    readings_dropped: float = 0.0,
+    inconclusive: float = 0.0,
+) -> dict[str, Tensor]:
+    """Put one picture, the question and the taught answer into tensors.
+
+    A reference answer is taught as it stands, and then no reading that it may cite is left out;
+    without one the teacher writes the answer.
+
+    Args:
+        case: the picture.
+        processor: of the model that learns.
+        rng: of every draw.
+        readings_dropped: chance that the maps are blanked and some readings left out.
+        inconclusive: chance that the teacher's answer opens with "inconclusive".
+
+    Returns:
+        "pixel_values", "truth" (T, h, w; `UNKNOWN` where the mask is not known), "label",
+        "input_ids", "answer" (labels of the words) and "stem", the position the verdict is read at.
+    """
+    dropped = rng.random() < readings_dropped
+    whole = not dropped or case.answer is not None
+    spoken = case.measurements if whole else _some(case.measurements, rng)
+    views = processor.pixel_values(case.pixels, () if dropped else case.measurements)
+    answer = parse(case.answer) if case.answer else _taught(case, spoken, rng, inconclusive)
+    ids, labels, stem = _tokens(processor, case, spoken, answer)
+    return {
+        "pixel_values": torch.from_numpy(views),
+        "truth": torch.from_numpy(altered_shares(case, processor)),
+        "label": torch.tensor(CLASSES.index(case.truth.verdict)),
+        "input_ids": torch.tensor(ids),
+        "answer": torch.tensor(labels),
+        "stem": torch.tensor(stem),
+    }
+
+
+def altered_shares(case: Case, processor: ForgeryProcessor) -> NDArray[np.float32]:
+    """Return the (T, h, w) share of altered pixels under each mask pixel of a case's tiles.
+
+    `UNKNOWN` everywhere if the mask is not known, or the picture is not a camera's to begin with.
+    """
+    where = processor.layout(case.truth.height, case.truth.width)
+    side = MASK_DETAIL * processor.config.grid
+    if case.truth.mask is None or case.truth.verdict is Verdict.SYNTHETIC:
+        return np.full((len(where.corners), side, side), UNKNOWN, np.float32)
+    return np.stack(
+        [altered_share(case.truth.mask, where, i, side) for i in range(len(where.corners))]
+    )
+
+
+def _taught(
+    case: Case, spoken: tuple[Measurement, ...], rng: np.random.Generator, inconclusive: float
+) -> Answer:
+    named = {measurement.instrument: measurement for measurement in spoken}
+    nowhere = np.zeros((case.truth.height, case.truth.width), bool)
+    if rng.random() < inconclusive:
+        # nothing may be said of an altered part that nobody is sure of
+        return teach(Verdict.INCONCLUSIVE, None, nowhere, named, rng)
+    mask = nowhere if case.truth.mask is None else case.truth.mask
+    return teach(case.truth.verdict, case.kind, mask, named, rng)
+
+
+def _tokens(
+    processor: ForgeryProcessor, case: Case, spoken: tuple[Measurement, ...], answer: Answer
+) -> tuple[list[int], list[int], int]:
+    """Return token ids, labels, and the position from which the verdict is read."""
+    words = render(answer).removeprefix(VERDICT_STEM)
+    text = processor.prompt(spoken, case.truth.height, case.truth.width)
+    prompt = processor.encode(text)
+    given = prompt + processor.verdict_prefix(answer.verdict)
+    ids = prompt + processor.encode(words) + [processor.tokenizer.eos_token_id]
+    if ids[: len(given)] != given:
+        raise ValueError(f"the answer's tokens do not continue the prefix of {answer.verdict}")
+    return ids, [IGNORED] * len(given) + ids[len(given) :], len(prompt) - 1
 
 
 def _some(

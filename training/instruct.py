@@ -15,8 +15,14 @@ from morelli.model.cpm import verdict_logits
 from morelli.model.forgery_vlm import ForgeryVLM, seg_state
 from morelli.model.presets import PRESETS
 from morelli.model.processing import ForgeryProcessor, load_tokenizer
-from morelli.training.adapters import parameter_groups
-from morelli.training.conversations import IGNORED, LessonPlan, MadeConversations, collate
+from morelli.training.adapters import freeze_encoders, parameter_groups
+from morelli.training.conversations import (
+    IGNORED,
+    UNKNOWN,
+    LessonPlan,
+    MadeConversations,
+    collate,
+)
 from morelli.training.loop import LoopConfig, Objective, forgery_vlm, pictures_seen, train
 from morelli.training.losses import mask_loss, verdict_loss
 from morelli.training.tiles import SYNTHETIC
@@ -94,7 +100,8 @@ class InstructTerms:
         picture, tile = features.picture[tiles], features.view[tiles] - 1
         real = labels[picture] != SYNTHETIC
         target = batch["truth"][picture, tile]
-        masks = mask_loss(logits, target, real[:, None, None].expand_as(logits))
+        known = real[:, None, None] & (target != UNKNOWN)
+        masks = mask_loss(logits, target.clamp(min=0), known)
         return {
             "words": words,
             "verdict": verdict_loss(verdicts, labels),
@@ -104,18 +111,6 @@ class InstructTerms:
         }
 
 
-def _freeze_encoders(model: ForgeryVLM) -> None:
-    vision = model.model.vision
-    for part in (
-        vision.semantic,
-        vision.artifact,
-        vision.semantic_projector,
-        vision.artifact_projector,
-        vision.fusion,
-    ):
-        part.requires_grad_(False)
-
-
 def build(config: InstructConfig) -> PeftModel:
     """Load the first stage; its `<seg>` prompt starts as the one learned without words."""
     torch.manual_seed(config.loop.seed)
@@ -123,7 +118,7 @@ def build(config: InstructConfig) -> PeftModel:
     model = forgery_vlm(adapted)
     for parameter in model.seg_prompt.project[-1].parameters():
         nn.init.zeros_(parameter)
-    _freeze_encoders(model)
+    freeze_encoders(model)
     return adapted
 
 

@@ -5,6 +5,7 @@ None where the truth says nothing about it. An answer that cannot be read earns 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +28,28 @@ REWARDS: dict[str, Reward] = {
     "agreement": agreement,
     "length": length,
 }
-"""Every reward by its name; a new one is a function and a line here and in `WEIGHTS`."""
+"""Every reward by its name; a new one is a function and a line here and in `RewardWeights`."""
 
-WEIGHTS: dict[str, float] = {
-    "verdict": 1.0,
-    "mask_iou": 2.0,
-    "evidence_precision": 1.5,
-    "evidence_coverage": 1.0,
-    "placement": 1.0,
-    "format": 0.5,
-    "agreement": 1.0,
-    "length": 0.25,
-}
-"""Weights of the rewards, each normalised within its group first. Grounding outweighs the verdict,
-which is learned first and would otherwise starve it (OmniVL-Guard)."""
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Weight of each reward by its name, after it was normalised within its group; 0 leaves it out.
+
+    Grounding outweighs the verdict, which is learned first and would otherwise starve it
+    (OmniVL-Guard).
+    """
+
+    verdict: float = 1.0
+    mask_iou: float = 2.0
+    evidence_precision: float = 1.5
+    evidence_coverage: float = 1.0
+    placement: float = 1.0
+    format: float = 0.5
+    agreement: float = 1.0
+    length: float = 0.25
+
+
+WEIGHTS: dict[str, float] = asdict(RewardWeights())
 
 _SAME = 1e-6
 

@@ -1,0 +1,328 @@
+"""Group-relative policy optimisation: TRL's loop with this model's mask and verdict in it.
+
+The whole answer is sampled, verdict word included: it is drawn from the very logits the mapper
+reads, so its reward trains the mapper. The mask is decoded from each answer's own `<seg>`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from trl import GRPOConfig as TRLConfig
+from trl import GRPOTrainer
+
+from morelli.data_pipeline.maker import Pool
+from morelli.data_pipeline.prompts import SYSTEM, question
+from morelli.model.forgery_vlm import ForgeryVLM
+from morelli.model.precision import fastest_dtype
+from morelli.training.adapters import freeze_encoders, parameter_groups
+from morelli.training.cases import Case, made_cases
+from morelli.training.conversations import UNKNOWN, altered_shares
+from morelli.training.feature_cache import cache_features
+from morelli.training.held_out import (
+    before_training,
+    held_out,
+    reached,
+    table_of,
+    write_comparison,
+)
+from morelli.training.loop import forgery_vlm
+from morelli.training.losses import mask_loss
+from morelli.training.rewards import REWARDS, RewardWeights, Rollout, constant_share
+from morelli.training.rollouts import RolloutReader
+from morelli.training.run_folder import (
+    CHECKPOINT,
+    SETTINGS,
+    Card,
+    MetricsFile,
+    save_checkpoint,
+    write_settings,
+)
+from morelli.training.start import Start, start_from
+from morelli.training.strategy import strategy_settings
+
+FIRST_SEED = 500_000_000
+"""Of the pictures that are learned from; supervised training counts up from far below."""
+
+HELD_OUT_SEED = 800_000_000
+"""Of the pictures that are compared by; calibration pictures come from far above."""
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """Options of the policy optimisation.
+
+    Attributes:
+        steps: optimiser steps.
+        pictures: pictures a step and process, each with a group of answers.
+        group: answers sampled for each picture.
+        most_tokens: longest answer in tokens.
+        temperature: at which answers are drawn; the mapper is trained as it is read at 1.
+        divergence: weight of the divergence from the start (beta); costs a second model pass.
+        mask_weight: weight of the mask loss that is learned beside the rewards.
+        low_rank_rate: learning rate of the language model's updates.
+        full_rate: learning rate of the evidence, the prompt and the mask decoder.
+        warmup: steps over which the learning rates rise.
+        weights: of the rewards.
+        seed: of what is drawn.
+        log_steps: steps between two log lines.
+        save_steps: steps between two resumable checkpoints.
+        report_to: "none", "tensorboard" or "trackio".
+        strategy: how several processes share the work: "ddp", "fsdp", "zero2" or "zero3".
+    """
+
+    steps: int = 200
+    pictures: int = 2
+    group: int = 8
+    most_tokens: int = 192
+    temperature: float = 1.0
+    divergence: float = 0.0
+    mask_weight: float = 0.5
+    low_rank_rate: float = 5e-5
+    full_rate: float = 5e-5
+    warmup: int = 5
+    weights: RewardWeights = field(default_factory=RewardWeights)
+    seed: int = 0
+    log_steps: int = 1
+    save_steps: int = 25
+    report_to: str = "none"
+    strategy: str = "ddp"
+
+    @property
+    def rewards(self) -> dict[str, float]:
+        """The rewards that count, with their weights."""
+        return {name: weight for name, weight in asdict(self.weights).items() if weight}
+
+
+@dataclass(frozen=True)
+class GRPOConfig:
+    """Options of a run.
+
+    Attributes:
+        photos: folder of untouched photographs with a manifest.csv.
+        generated: folder of generated pictures, likewise; None leaves `synthetic` out.
+        out: the run's folder; a run found there is resumed.
+        start: checkpoint that has learned to answer; None takes the one that ships.
+        preset: a configuration to begin anew instead of a checkpoint.
+        sides: sides of the made pictures in pixels.
+        held_out: pictures from other sources that are answered before and after.
+        policy: how it learns.
+    """
+
+    photos: Path
+    generated: Path | None
+    out: Path
+    start: Path | None = None
+    preset: str | None = None
+    sides: tuple[int, ...] = (256, 320, 384)
+    held_out: int = 64
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+
+
+class ForgeryGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """TRL's trainer, told of the mask: in the rewards, and in the loss."""
+
+    def __init__(self, reader: RolloutReader, mask_weight: float, **settings: Any) -> None:
+        """Prepare, and cache what the encoders see.
+
+        Args:
+            reader: of the model that is trained; its encoders do not learn.
+            mask_weight: of the mask loss.
+            settings: TRL's own.
+        """
+        super().__init__(**settings)
+        self.features = cache_features(reader.model)
+        self._reader = reader
+        self._mask_weight = mask_weight
+
+    def _calculate_rewards(
+        self, inputs: list[Any], prompts: Any, completions: Any, completion_ids_list: Any
+    ) -> Tensor:
+        cases = [row["case"] for row in inputs]
+        self._reader.model.eval()
+        rollouts = self._reader.read(cases, completion_ids_list)
+        self._reader.model.train(self.model.training)
+        rows = [{**row, "rollout": r} for row, r in zip(inputs, rollouts, strict=True)]
+        rewards: Tensor = super()._calculate_rewards(
+            rows, prompts, completions, completion_ids_list
+        )
+        mode = "train" if self.model.training else "eval"
+        grouped = rewards.reshape(-1, self.num_generations, rewards.shape[-1])
+        shares = constant_share(grouped.double().cpu().numpy())
+        for name, share in zip(self.reward_func_names, shares, strict=True):
+            self._metrics[mode][f"rewards/{name}/constant_groups"].append(float(share))
+        return rewards
+
+    def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
+        outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        truth = self._targets([row["case"] for row in inputs])
+        return {**outputs, "mask_truth": truth.to(outputs["completion_ids"].device)}
+
+    def _targets(self, cases: Sequence[Case]) -> Tensor:
+        """Return the (B, T, h, w) shares of altered pixels, `UNKNOWN` where nobody knows."""
+        made = {id(case): altered_shares(case, self._reader.processor) for case in cases}
+        shares = [torch.from_numpy(made[id(case)]) for case in cases]
+        return pad_sequence(shares, batch_first=True, padding_value=UNKNOWN)
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        seen: dict[str, Any] = {}
+        core = self._reader.model
+        hook = core.model.register_forward_hook(lambda _, __, output: seen.update(output=output))
+        try:
+            loss: Tensor = super()._compute_loss(model, inputs)
+        finally:
+            hook.remove()
+        term = _mask_term(core, seen["output"], inputs)
+        mode = "train" if self.model.training else "eval"
+        self._metrics[mode]["mask_loss"].append(float(term.detach()))
+        # TRL's own loss is divided by the accumulation already.
+        share = self.current_gradient_accumulation_steps if self.model.training else 1
+        return loss + self._mask_weight * term / share
+
+
+def _mask_term(model: ForgeryVLM, output: Any, inputs: dict[str, Any]) -> Tensor:
+    """Return the mask loss of the answers that say `<seg>` and whose true mask is known."""
+    ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1)
+    said = ids == model.config.seg_token_id
+    first = said.int().argmax(1)
+    rows = torch.arange(len(ids), device=ids.device)
+    features = output.features
+    logits = model.decode_masks(features, output.last_hidden_state[rows, first])
+    tiles = features.view > 0
+    picture, tile = features.picture[tiles], features.view[tiles] - 1
+    target = inputs["mask_truth"][picture, tile]
+    use = said.any(1)[picture][:, None, None] & (target != UNKNOWN)
+    terms = mask_loss(logits, target.clamp(min=0), use)
+    return terms.cross_entropy + 0.5 * terms.dice
+
+
+def prompts_of(cases: Sequence[Case]) -> Dataset:
+    """Return TRL's data set of a sequence of cases, each built when it is drawn."""
+
+    def rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        drawn = [cases[index] for index in batch["index"]]
+        return {"prompt": [_prompt(case) for case in drawn], "image": drawn, "case": drawn}
+
+    return Dataset.from_dict({"index": list(range(len(cases)))}).with_transform(rows)
+
+
+def _prompt(case: Case) -> list[dict[str, str]]:
+    asked = question(case.measurements, case.truth.height, case.truth.width)
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}]
+
+
+def _reward_function(name: str) -> Callable[..., list[float | None]]:
+    def function(rollout: list[Rollout], case: list[Case], **_: Any) -> list[float | None]:
+        return [REWARDS[name](r, c.truth) for r, c in zip(rollout, case, strict=True)]
+
+    function.__name__ = name
+    return function
+
+
+def trainer_of(
+    start: Start, cases: Sequence[Case], out: Path, config: PolicyConfig
+) -> ForgeryGRPOTrainer:
+    """Join a model, pictures and options to a trainer; the encoders are frozen and cached.
+
+    Args:
+        start: the model; only its language part, evidence and mask decoder learn.
+        cases: to learn from.
+        out: folder of the run.
+        config: options.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    model = forgery_vlm(start.model)
+    freeze_encoders(model)
+    _freeze_idle_heads(model)
+    groups = parameter_groups(start.model, config.low_rank_rate, config.full_rate)
+    return ForgeryGRPOTrainer(
+        RolloutReader(model, start.processor, start.calibrator),
+        config.mask_weight,
+        model=start.model,
+        reward_funcs=[_reward_function(name) for name in config.rewards],
+        args=_arguments(out, config),
+        train_dataset=prompts_of(cases),
+        processing_class=start.processor,
+        callbacks=[MetricsFile(out)],
+        optimizers=(torch.optim.AdamW(list(groups), weight_decay=0.0), None),
+    )
+
+
+def _arguments(out: Path, config: PolicyConfig) -> TRLConfig:
+    return TRLConfig(
+        output_dir=str(out), max_steps=config.steps, use_cpu=not torch.cuda.is_available(),
+        per_device_train_batch_size=config.group, num_generations=config.group,
+        gradient_accumulation_steps=config.pictures, steps_per_generation=1,
+        max_completion_length=config.most_tokens, temperature=config.temperature,
+        beta=config.divergence, loss_type="grpo", reward_weights=list(config.rewards.values()),
+        multi_objective_aggregation="normalize_then_sum", gradient_checkpointing=False,
+        bf16=fastest_dtype() is torch.bfloat16, lr_scheduler_type="constant_with_warmup",
+        warmup_steps=config.warmup, max_grad_norm=1.0, seed=config.seed,
+        logging_steps=config.log_steps, save_steps=config.save_steps, save_total_limit=1,
+        report_to=[config.report_to], remove_unused_columns=False,
+        # The mask decoder runs behind the wrapper's forward pass, which a search would not see.
+        **{**strategy_settings(config.strategy, out), "ddp_find_unused_parameters": False},
+    )  # fmt: skip
+
+
+def _freeze_idle_heads(model: ForgeryVLM) -> None:
+    """Let the readings that no reward and no loss looks at learn nothing."""
+    pool = model.model.vision.evidence
+    if pool is not None:
+        for head in (pool.verdict, pool.altered):
+            head.requires_grad_(False)
+
+
+def train(trainer: ForgeryGRPOTrainer, out: Path) -> None:
+    """Train, or go on with the run found in `out`."""
+    trainer.train(resume_from_checkpoint=any(out.glob("checkpoint-*")) or None)
+
+
+def run(config: GRPOConfig) -> Path:
+    """Train by reward, or go on with a run, and return its folder.
+
+    The run holds config.json, metrics.jsonl, curves.png, evaluation.json and checkpoint/.
+
+    Raises:
+        OSError: a picture cannot be read.
+        ValueError: a setting that does not exist, or no pictures to learn from.
+    """
+    begun = start_from(config.start, config.preset, config.policy.seed)
+    write_settings(config, config.out)
+    names = begun.processor.config.map_names
+    train_pool = Pool.from_folders(config.photos, config.generated, "train")
+    fresh_pool = Pool.from_folders(config.photos, config.generated, "validation")
+    first = FIRST_SEED + 10_000_000 * config.policy.seed
+    count = config.policy.steps * config.policy.pictures
+    cases = made_cases(train_pool, range(first, first + count), config.sides, names)
+    fresh = range(HELD_OUT_SEED, HELD_OUT_SEED + config.held_out)
+    held = made_cases(fresh_pool, fresh, config.sides, names)
+    trainer = trainer_of(begun, cases, config.out, config.policy)
+    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, begun.calibrator)
+    before = before_training(reader, held, config.policy.most_tokens, config.out)
+    train(trainer, config.out)
+    if not trainer.is_world_process_zero():
+        return config.out
+    after = held_out(reader, held, config.policy.most_tokens)
+    write_comparison(config.out, before, after)
+    trainer.features.close()
+    card = Card(
+        config.out.name,
+        f"{config.policy.steps} steps",
+        f"Trained by reward for {config.policy.steps} steps from "
+        f"{config.start or config.preset or 'the checkpoint that ships'}.",
+        f"Its data: {count} forgeries, generated and untouched pictures, made from "
+        f"{config.photos.name}; compared on {len(held)} others from sources of their own.",
+        table_of(before, after),
+        (config.out / SETTINGS).read_text().strip(),
+    )
+    save_checkpoint(
+        begun.model, begun.processor, begun.calibrator, config.out / CHECKPOINT, card,
+        reached(after),
+    )  # fmt: skip
+    return config.out

@@ -1,0 +1,165 @@
+"""The folder of a run: its settings, what was logged, curves, the checkpoint and a model card."""
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from transformers import TrainerCallback
+
+from morelli.model.calibration import Calibrator
+from morelli.model.checkpoint import save_adapter, write_list
+from morelli.model.forgery_vlm import ForgeryVLM
+from morelli.model.processing import ForgeryProcessor
+
+METRICS = "metrics.jsonl"
+CURVES = "curves.png"
+SETTINGS = "config.json"
+CHECKPOINT = "checkpoint"
+"""The finished checkpoint's folder in a run."""
+
+_SKIPPED = {"step", "epoch", "total_flos", "num_tokens"}
+_COLUMNS = 3
+
+
+def write_settings(config: Any, folder: Path) -> None:
+    """Write a tree of dataclasses as config.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS).write_text(json.dumps(asdict(config), indent=1, default=str) + "\n")
+
+
+class MetricsFile(TrainerCallback):  # type: ignore[misc]
+    """Appends every log line to metrics.jsonl and draws the curves when training ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / METRICS
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Forget what a stopped run logged beyond the checkpoint that it goes on from."""
+        if state.is_world_process_zero:
+            kept = [row for row in read_metrics(self.path) if row["step"] <= state.global_step]
+            self.path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
+        """Append one line."""
+        if state.is_world_process_zero and logs:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": state.global_step, **_plain(logs)}) + "\n")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Draw what was logged."""
+        if state.is_world_process_zero:
+            draw_curves(read_metrics(self.path), self.path.with_name(CURVES))
+
+
+def _plain(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON can hold; what is not a number there is none."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in logs.items()
+    }
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the log lines of a run, none if nothing was logged yet."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
+
+
+def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw each logged number against the step, one panel a number, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = sorted({name for row in rows for name in _numbers(row)})
+    if not names:
+        return
+    height = -(-len(names) // _COLUMNS)
+    figure = Figure(figsize=(4 * _COLUMNS, 2.2 * height), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(height, _COLUMNS, squeeze=False).flat
+    for name, panel in zip(names, panels, strict=False):
+        points = [(row["step"], row[name]) for row in rows if name in _numbers(row)]
+        panel.plot(*zip(*points, strict=True), marker=".", linewidth=1)
+        panel.set_title(name, fontsize=8)
+        panel.tick_params(labelsize=7)
+    for panel in list(figure.axes)[len(names) :]:
+        panel.set_visible(False)
+    figure.savefig(path, dpi=100)
+
+
+def _numbers(row: Mapping[str, Any]) -> set[str]:
+    return {
+        name
+        for name, value in row.items()
+        if isinstance(value, int | float) and name not in _SKIPPED
+    }
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint's card says.
+
+    Attributes:
+        name: of the run.
+        version: of the checkpoint.
+        recipe: how it was trained, one sentence.
+        data: what it was trained on, one sentence.
+        results: rows of the results table, by name: before and after training, as text.
+        settings: of the run, printed as JSON.
+    """
+
+    name: str
+    version: str
+    recipe: str
+    data: str
+    results: Mapping[str, tuple[str, str]]
+    settings: str
+
+    def __str__(self) -> str:
+        rows = "\n".join(f"| {name} | {a} | {b} |" for name, (a, b) in self.results.items())
+        table = f"\n| held-out pictures | before | after |\n|---|---|---|\n{rows}\n" if rows else ""
+        return (
+            f"# {self.name}\n\nA Morelli checkpoint. {self.recipe} {self.data}\n{table}\n"
+            "Means with their standard errors. The licence of the training pictures binds the "
+            "weights too.\n\n"
+            f"```json\n{self.settings}\n```\n"
+        )
+
+
+def save_checkpoint(
+    model: PeftModel,
+    processor: ForgeryProcessor,
+    calibrator: Calibrator,
+    folder: Path,
+    card: Card,
+    validation: dict[str, Any],
+) -> None:
+    """Write what `Examiner.load` reads: an adapter, or a full model if no base was pulled.
+
+    Args:
+        model: trained; left as it is.
+        processor: that fits it.
+        calibrator: stored beside it.
+        folder: made if missing.
+        card: written as README.md.
+        validation: what it reached on what, with n; shown in every report.
+    """
+    inner = model.get_base_model()
+    assert isinstance(inner, ForgeryVLM)
+    folder.mkdir(parents=True, exist_ok=True)
+    if inner.config.base:
+        save_adapter(model, inner.config, folder)
+    else:
+        copy.deepcopy(model).merge_and_unload().save_pretrained(str(folder))
+        processor.save(folder)
+    calibrator.save(folder)
+    (folder / "README.md").write_text(str(card))
+    write_list(folder, card.name, card.version, validation)

@@ -1,0 +1,184 @@
+"""Fine-tune on one's own labelled pictures: check, split, learn, choose, calibrate, compare."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from morelli.data_pipeline.schema import CLASSES
+from morelli.eval.calibrate import Readings
+from morelli.eval.calibrate import fit as fit_calibrator
+from morelli.eval.pixel_metrics import PixelCounts
+from morelli.model.calibration import Calibrator
+from morelli.training.adapters import freeze_encoders, parameter_groups
+from morelli.training.cases import Case, Cases, sample_cases
+from morelli.training.feature_cache import cache_features
+from morelli.training.held_out import (
+    before_training,
+    held_out,
+    reached,
+    table_of,
+    write_comparison,
+)
+from morelli.training.instruct import WEIGHTS, InstructTerms
+from morelli.training.loop import Feed, LoopConfig, Objective, fit, forgery_vlm, pictures_seen
+from morelli.training.own_data import Lessons, Numbers, read_samples, split
+from morelli.training.rollouts import RolloutReader, sample_answers
+from morelli.training.run_folder import CHECKPOINT, SETTINGS, Card, save_checkpoint, write_settings
+from morelli.training.start import Start, start_from
+
+SAMPLES = "samples"
+
+_LEAST_TO_CALIBRATE = 20
+_SHOWN = 8
+_ALTERED = (40, 40, 230)
+
+
+@dataclass(frozen=True)
+class SFTConfig:
+    """Options of a fine-tune.
+
+    Attributes:
+        data: manifest of labelled pictures, JSON lines.
+        out: the run's folder; a run found there is resumed.
+        start: checkpoint to go on from; None takes the one that ships.
+        preset: a configuration to begin anew instead of a checkpoint.
+        validation: share of the samples that the best checkpoint is chosen by.
+        test: share of the samples that are answered before and after.
+        readings_dropped: share of pictures with blanked maps and missing readings.
+        inconclusive: share of the teacher's answers that open with "inconclusive".
+        most_tokens: longest answer in tokens, in the comparison.
+        low_rank_rate: learning rate of the language model's updates.
+        full_rate: learning rate of the evidence, the prompt and the mask decoder.
+        loop: steps, batch, seed, logging.
+    """
+
+    data: Path
+    out: Path
+    start: Path | None = None
+    preset: str | None = None
+    validation: float = 0.15
+    test: float = 0.15
+    readings_dropped: float = 1 / 3
+    inconclusive: float = 0.05
+    most_tokens: int = 192
+    low_rank_rate: float = 2e-4
+    full_rate: float = 1e-4
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            steps=200, pictures=1, accumulate=8, warmup=10, workers=0, log_steps=5, save_steps=25
+        )
+    )
+
+
+def run(config: SFTConfig) -> Path:
+    """Fine-tune, or go on with a run, and return the folder of the run.
+
+    The run holds config.json, metrics.jsonl, curves.png, evaluation.json, samples/ and checkpoint/.
+
+    Raises:
+        DataError: rows that cannot be trained on.
+        TrainingError: the loss is not a number.
+    """
+    parts = split(read_samples(config.data), config.validation, config.test)
+    begun = start_from(config.start, config.preset, config.loop.seed)
+    write_settings(config, config.out)
+    names = begun.processor.config.map_names
+    train, validation, test = (
+        sample_cases(part, names) for part in (parts.train, parts.validation, parts.test)
+    )
+    freeze_encoders(forgery_vlm(begun.model))
+    cache = cache_features(forgery_vlm(begun.model))
+    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, begun.calibrator)
+    before = before_training(reader, test, config.most_tokens, config.out)
+    if not learn(begun, train, validation, config):
+        return config.out
+    calibrator = calibrate(begun, validation)
+    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, calibrator)
+    after = held_out(reader, test, config.most_tokens)
+    write_comparison(config.out, before, after)
+    write_pictures(reader, test, config)
+    cache.close()
+    origin = config.start or config.preset or "the checkpoint that ships"
+    counts = f"{len(train)} pictures, {len(validation)} to choose by, {len(test)} to compare by"
+    card = Card(
+        config.out.name,
+        f"{config.loop.steps} steps",
+        f"Fine-tuned from {origin} for at most {config.loop.steps} steps.",
+        f"Its own data: {counts}, split by source.",
+        table_of(before, after),
+        (config.out / SETTINGS).read_text().strip(),
+    )
+    save_checkpoint(
+        begun.model, begun.processor, calibrator, config.out / CHECKPOINT, card, reached(after)
+    )
+    return config.out
+
+
+def learn(begun: Start, train: Cases, validation: Cases, config: SFTConfig) -> bool:
+    """Train with the best weights by validation kept; return whether this process writes.
+
+    Args:
+        begun: its encoders do not learn.
+        train: cases to learn from.
+        validation: cases to choose by.
+        config: options.
+    """
+    lessons = Lessons(
+        train, validation, begun.processor, config.loop.seed, config.readings_dropped,
+        config.inconclusive,
+    )  # fmt: skip
+    seen = pictures_seen(config.out, config.loop)
+    feed = Feed(Numbers(seen), lessons, Numbers(-len(validation), len(validation)))
+    objective = Objective(InstructTerms(begun.processor.verdict_ids), WEIGHTS)
+    groups = parameter_groups(begun.model, config.low_rank_rate, config.full_rate)
+    return fit(begun.model, objective, feed, groups, config.out, config.loop)
+
+
+def calibrate(begun: Start, validation: Cases) -> Calibrator:
+    """Fit a calibrator on the validation pictures; with too few of them the old one stays.
+
+    Args:
+        begun: trained.
+        validation: cases that nothing was trained on.
+    """
+    labels = [CLASSES.index(case.truth.verdict) for case in validation]
+    if len(labels) < _LEAST_TO_CALIBRATE or len(set(labels)) < 2:
+        return begun.calibrator
+    reader = RolloutReader(forgery_vlm(begun.model).eval(), begun.processor, Calibrator())
+    says = begun.processor.verdict_prefix
+    rollouts = [reader.read([c], [says(c.truth.verdict)])[0] for c in validation]
+    pixels = tuple(
+        PixelCounts.of(rollout.map, case.truth.mask)
+        for rollout, case in zip(rollouts, validation, strict=True)
+        if case.truth.mask is not None and case.truth.mask.any()
+    )
+    logits = np.log(np.stack([rollout.probability for rollout in rollouts]) + 1e-12)
+    readings = Readings(logits, np.array(labels), pixels)
+    return fit_calibrator(readings, f"{len(labels)} validation pictures of its own data")
+
+
+def write_pictures(reader: RolloutReader, test: Cases, config: SFTConfig) -> None:
+    """Write a few test pictures, each beside its true mask and its map, with the answer as text."""
+    folder = config.out / SAMPLES
+    folder.mkdir(exist_ok=True)
+    for index in range(min(_SHOWN, len(test))):
+        case = test[index]
+        (answer,) = sample_answers(reader, [case], config.most_tokens)
+        panels = [case.pixels[..., ::-1], _painted(case), _grey(answer.map)]
+        cv2.imwrite(str(folder / f"{index:02d}.png"), np.hstack(panels))
+        said = f"{case.name}\ntruth: {case.truth.verdict}\n\n{answer.text}\n"
+        (folder / f"{index:02d}.txt").write_text(said)
+
+
+def _painted(case: Case) -> Any:
+    painted = case.pixels[..., ::-1].copy()
+    if case.truth.mask is not None:
+        painted[case.truth.mask] = painted[case.truth.mask] // 2 + np.array(_ALTERED) // 2
+    return painted.astype(np.uint8)
+
+
+def _grey(soft: Any) -> Any:
+    return np.repeat(np.rint(soft * 255).astype(np.uint8)[..., None], 3, axis=2)
