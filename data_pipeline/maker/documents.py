@@ -158,12 +158,17 @@ def _retype(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edite
 
 
 def _insert(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
-    """Write beside a word, where the paper may be bare."""
-    x0, y0, x1, y1 = _drawn_box(rng, boxes)
-    room = pixels.shape[1] - (x1 - x0) - 4
-    start = int(np.clip(x1 + rng.integers(4, 4 + 2 * (y1 - y0)), 0, max(0, room)))
+    """Write beside a word, where the paper is bare if six tries find such a place."""
+    for _ in range(6):
+        x0, y0, x1, y1 = _drawn_box(rng, boxes)
+        room = max(0, pixels.shape[1] - (x1 - x0) - 4)
+        start = min(x1 + int(rng.integers(4, 4 + 2 * (y1 - y0))), room)
+        end = start + x1 - x0
+        taken = any(a < end and start < c and b < y1 and y0 < d for a, b, c, d in boxes)
+        if not taken:
+            break
     ink = _ink_of(pixels[y0:y1, x0:x1])
-    done = _write(pixels, (start, y0, start + x1 - x0, y1), ink, rng)
+    done = _write(pixels, (start, y0, end, y1), ink, rng)
     return Edited(done.pixels, done.alpha, {"start": start, **done.parameters})
 
 
