@@ -1,7 +1,7 @@
 """Tiny data sets in their published layouts, for the tests of the converters."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ class Tree:
     verdicts: dict[str, str]
     masked: frozenset[str]
     sources: int
-    mask: np.ndarray = MASK
+    mask: np.ndarray = field(default_factory=MASK.copy)
 
 
 def picture(path: Path, seed: int = 0) -> None:
