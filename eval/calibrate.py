@@ -1,91 +1,255 @@
-"""Fit a checkpoint's calibrator on pictures made from photographs that nothing was trained on.
+"""Fits a checkpoint's calibrator on pictures that nothing was trained on, and says how well.
 
-`python -m morelli.eval.calibrate --checkpoint DIR --photos DIR --generated DIR --count 200`
+`python -m morelli.eval.calibrate --checkpoint DIR --photos DIR` does what `morelli eval calibrate`
+does.
+
+Pictures are made from photographs that training leaves out. What is stated of the fit is measured
+by folds that keep pictures of one photograph together; the calibrator that is stored is fitted on
+all of them.
 """
 
 import argparse
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tqdm import tqdm
 
-from morelli.data_pipeline.images import picture_from_bytes
+from morelli.data_pipeline.images import Picture, picture_from_bytes
 from morelli.data_pipeline.maker import Pool, make
 from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.eval.operating_points import OperatingPoint, operating_points
 from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold
+from morelli.eval.verdict_metrics import Verdicts
 from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import load_checkpoint, read_list, write_list
-from morelli.model.examiner import Examiner
 
 FIRST_SEED = 900_000_000
 """Of the calibration pictures; training counts up from far below."""
+
+FOLDS = 5
+
+COUNT, SIDES = 200, (256, 384, 448)
+"""How many pictures, and their longest sides in pixels, unless others are asked for."""
 
 _OFFSET_PENALTY = 0.05
 _LARGEST_OFFSET = 3.0
 
 
-@dataclass(frozen=True)
-class Readings:
-    """What the uncalibrated model says of the calibration pictures.
+class Seen(Protocol):
+    """What calibration needs to know of one look."""
+
+    @property
+    def verdict_logits(self) -> NDArray[np.float64]:
+        """(3,) raw logits of the mapper."""
+
+    @property
+    def map(self) -> NDArray[np.float32]:
+        """(H, W) from 0 to 1."""
+
+
+class Sees(Protocol):
+    """The part of the Examiner that is calibrated; its own calibrator must be the identity."""
+
+    def look(self, picture: Picture) -> Seen:
+        """Measure, decide and locate."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What the uncalibrated model says of one calibration picture.
 
     Attributes:
-        logits: (n, 3) verdict logits.
-        labels: (n,) class indices.
-        pixels: levels of the tampered ones' maps inside and outside their true masks.
+        seed: that it was made from.
+        logits: (3,) verdict logits.
+        label: class index.
+        group: the photograph it was made of.
+        pixels: levels of its map inside and outside its true mask; None unless tampered.
     """
 
+    seed: int
     logits: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    pixels: tuple[PixelCounts, ...]
+    label: int
+    group: str
+    pixels: PixelCounts | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a line of the readings' file."""
+        pixels = self.pixels
+        return {
+            "seed": self.seed,
+            "logits": self.logits.tolist(),
+            "label": self.label,
+            "group": self.group,
+            "altered": None if pixels is None else pixels.altered.tolist(),
+            "untouched": None if pixels is None else pixels.untouched.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "Reading":
+        """Read such a line."""
+        pixels = None
+        if row["altered"] is not None:
+            pixels = PixelCounts(np.array(row["altered"]), np.array(row["untouched"]))
+        return cls(row["seed"], np.array(row["logits"]), row["label"], row["group"], pixels)
 
 
-def read_pictures(examiner: Examiner, pool: Pool, count: int, sides: tuple[int, ...]) -> Readings:
-    """Look at `count` made pictures, their sides drawn evenly from `sides`."""
-    logits, labels, pixels = [], [], []
-    for seed in tqdm(range(FIRST_SEED, FIRST_SEED + count), unit="picture"):
-        side = int(np.random.default_rng([seed, 3]).choice(sides))
-        made = make(pool, seed, side=side)
-        look = examiner.look(picture_from_bytes(made.data, f"made-{seed}"))
-        logits.append(look.verdict_logits)
-        labels.append(CLASSES.index(made.verdict))
-        if made.verdict is Verdict.TAMPERED:
-            pixels.append(PixelCounts.of(look.map, made.mask))
-    return Readings(np.stack(logits), np.array(labels), tuple(pixels))
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A calibrator and what was measured of it out of fold.
+
+    Attributes:
+        calibrator: fitted on all pictures.
+        figures: "auc", "ece", "brier", each with its interval, as JSON.
+        points: the operating points.
+    """
+
+    calibrator: Calibrator
+    figures: dict[str, Any]
+    points: tuple[OperatingPoint, ...]
+
+    def at(self, name: str) -> Calibrator:
+        """Return the calibrator with the threshold of an operating point.
+
+        Raises:
+            KeyError: there is no such point.
+        """
+        thresholds = {point.name: point.threshold for point in self.points}
+        return replace(self.calibrator, threshold=thresholds[name])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what reports may state of the calibration."""
+        return {**self.figures, "operating_points": [point.as_json() for point in self.points]}
 
 
-def fit(readings: Readings, version: str) -> Calibrator:
+def read_pictures(
+    examiner: Sees, pool: Pool, count: int, sides: tuple[int, ...], kept: Path | None = None
+) -> list[Reading]:
+    """Look at `count` made pictures, their sides drawn evenly from `sides`.
+
+    Args:
+        examiner: whose calibrator is the identity.
+        pool: of the validation part.
+        count: how many.
+        sides: longest sides in pixels.
+        kept: file that readings are appended to, and from which a run that was stopped goes on.
+
+    Raises:
+        OSError: `kept` cannot be read or written.
+        ValueError: `kept` has a broken line.
+    """
+    known = {} if kept is None or not kept.exists() else dict(_kept(kept))
+    readings = []
+    for seed in tqdm(range(FIRST_SEED, FIRST_SEED + count), unit="picture", disable=None):
+        if seed not in known:
+            known[seed] = _read(examiner, pool, seed, sides)
+            if kept is not None:
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(known[seed].as_json()) + "\n")
+        readings.append(known[seed])
+    return readings
+
+
+def _read(examiner: Sees, pool: Pool, seed: int, sides: tuple[int, ...]) -> Reading:
+    side = int(np.random.default_rng([seed, 3]).choice(sides))
+    made = make(pool, seed, side=side)
+    look = examiner.look(picture_from_bytes(made.data, f"made-{seed}"))
+    tampered = made.verdict is Verdict.TAMPERED
+    return Reading(
+        seed=seed,
+        logits=np.asarray(look.verdict_logits, np.float64),
+        label=CLASSES.index(made.verdict),
+        group=made.parameters["key"],
+        pixels=PixelCounts.of(look.map, made.mask) if tampered and made.mask.any() else None,
+    )
+
+
+def _kept(path: Path) -> Iterator[tuple[int, Reading]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            reading = Reading.from_json(json.loads(line))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}:{number}: {error}; remove the line") from None
+        yield reading.seed, reading
+
+
+def fit(readings: Sequence[Reading], version: str) -> Fit:
     """Fit temperature and class offsets by likelihood, and the mask's offset by mean pixel F1.
 
     Args:
         readings: of an examiner whose calibrator was the identity.
         version: text that says what it was fitted on.
+
+    Raises:
+        ValueError: there are no pictures of both kinds, in all or in all but one fold.
     """
-
-    def loss(parameters: NDArray[np.float64]) -> float:
-        calibrator = _calibrator(parameters)
-        chosen = calibrator.probabilities(readings.logits)[
-            np.arange(len(readings.labels)), readings.labels
-        ]
-        return float(
-            -np.log(chosen + 1e-12).mean() + _OFFSET_PENALTY * (parameters[1:] ** 2).mean()
-        )
-
-    best = minimize(loss, np.zeros(3), method="Nelder-Mead").x
-    fitted = _calibrator(best)
-    scores = 1 - fitted.probabilities(readings.logits)[:, 0]
+    logits = np.stack([one.logits for one in readings])
+    labels = np.array([one.label for one in readings])
+    folds = folds_of([one.group for one in readings])
+    if not labels.any() or labels.all():
+        raise ValueError("calibration needs authentic and manipulated pictures; make more")
+    fitted = _fitted(logits, labels)
+    scores = 1 - fitted.probabilities(logits)[:, 0]
     order = np.argsort(scores, kind="stable")
-    manipulated = (readings.labels > 0).astype(int)
-    return replace(
+    calibrator = replace(
         fitted,
         mask_offset=_best_offset(readings),
-        prior=float(manipulated.mean()),
+        prior=float((labels > 0).mean()),
         scores=tuple(round(float(score), 6) for score in scores[order]),
-        manipulated=tuple(int(value) for value in manipulated[order]),
+        manipulated=tuple(int(value) for value in (labels > 0)[order]),
         version=version,
     )
+    unseen = out_of_fold(logits, labels, folds)
+    verdicts = Verdicts(labels, unseen.argmax(1), unseen)
+    measured = verdicts.calibration_figures() | {"auc": verdicts.image_figures()["auc"]}
+    return Fit(
+        calibrator,
+        {name: figure.as_json() for name, figure in measured.items()},
+        operating_points(verdicts.score, verdicts.positive, folds),
+    )
+
+
+def folds_of(groups: Sequence[str]) -> NDArray[np.intp]:
+    """Return the (n,) fold of each picture; those of one photograph are in the same one."""
+    names = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).digest())
+    place = {name: number % FOLDS for number, name in enumerate(names)}
+    return np.array([place[group] for group in groups])
+
+
+def out_of_fold(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], folds: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the (n, 3) probabilities of each picture by a calibrator fitted without its fold."""
+    probabilities = np.empty_like(logits)
+    for fold in np.unique(folds):
+        inside = folds == fold
+        calibrator = _fitted(logits[~inside], labels[~inside])
+        probabilities[inside] = calibrator.probabilities(logits[inside])
+    return probabilities
+
+
+def _fitted(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibrator:
+    best = minimize(_loss(logits, labels), np.zeros(3), method="Nelder-Mead").x
+    return _calibrator(best)
+
+
+def _loss(
+    logits: NDArray[np.float64], labels: NDArray[np.int64]
+) -> Callable[[NDArray[np.float64]], float]:
+    rows = np.arange(len(labels))
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        chosen = _calibrator(parameters).probabilities(logits)[rows, labels]
+        penalty = _OFFSET_PENALTY * (parameters[1:] ** 2).mean()
+        return float(-np.log(chosen + 1e-12).mean() + penalty)
+
+    return loss
 
 
 def _calibrator(parameters: NDArray[np.float64]) -> Calibrator:
@@ -96,31 +260,64 @@ def _calibrator(parameters: NDArray[np.float64]) -> Calibrator:
     )
 
 
-def _best_offset(readings: Readings) -> float:
+def _best_offset(readings: Sequence[Reading]) -> float:
     """Return what moves the best threshold of the set to 0.5, in logits."""
-    if not readings.pixels:
+    pixels = [one.pixels for one in readings if one.pixels is not None]
+    if not pixels:
         return 0.0
-    threshold, _ = best_global_threshold(readings.pixels)
+    threshold, _ = best_global_threshold(pixels)
     inside = min(max(threshold, 1e-3), 1 - 1e-3)
     offset = -float(np.log(inside / (1 - inside)))
     return min(max(offset, -_LARGEST_OFFSET), _LARGEST_OFFSET)
 
 
+def calibrate(
+    folder: Path,
+    pool: Pool,
+    count: int = COUNT,
+    sides: tuple[int, ...] = SIDES,
+    point: str | None = None,
+    kept: Path | None = None,
+) -> Fit:
+    """Calibrate a checkpoint and store the calibrator and what was measured of it.
+
+    Args:
+        folder: of the checkpoint; calibration.json and its list of files are written.
+        pool: of the validation part.
+        count: of pictures.
+        sides: longest sides in pixels.
+        point: operating point whose threshold is stored; None stores one half.
+        kept: see `read_pictures`.
+
+    Raises:
+        OSError: a file cannot be read or written.
+        RuntimeError: the checkpoint or its base weights cannot be loaded.
+        ValueError: see `fit`, `read_pictures` and `Pool`.
+    """
+    # Torch takes seconds to import, which those who only fit need not wait for.
+    from morelli.model.examiner import Examiner
+
+    record = read_list(folder)
+    checkpoint = replace(load_checkpoint(folder), calibrator=Calibrator())
+    readings = read_pictures(Examiner(checkpoint), pool, count, sides, kept)
+    fitted = fit(readings, f"{count} made validation pictures")
+    (fitted.calibrator if point is None else fitted.at(point)).save(folder)
+    validation = {**record["validation"], "calibration": fitted.as_json()}
+    write_list(folder, record["name"], record["version"], validation)
+    return fitted
+
+
 def main() -> None:
     """Fit and store."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR")
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
     parser.add_argument("--generated", type=Path, metavar="DIR")
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--sides", type=int, nargs="+", default=[256, 384, 448])
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
     args = parser.parse_args()
-    record = read_list(args.checkpoint)
-    checkpoint = replace(load_checkpoint(args.checkpoint), calibrator=Calibrator())
     pool = Pool.from_folders(args.photos, args.generated, "validation")
-    readings = read_pictures(Examiner(checkpoint), pool, args.count, tuple(args.sides))
-    fit(readings, f"{args.count} made validation pictures").save(args.checkpoint)
-    write_list(args.checkpoint, record["name"], record["version"], record["validation"])
+    calibrate(args.checkpoint, pool, args.count, tuple(args.sides))
 
 
 if __name__ == "__main__":

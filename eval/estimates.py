@@ -102,16 +102,6 @@ def mean_estimate(values: Sequence[float] | Values, lowest: float = 0.0) -> Esti
     return estimates({"mean": mean_of(array)}, strata, (lowest, 1.0))["mean"]
 
 
-def ratio_estimate(above: Sequence[float], below: Sequence[float]) -> Estimate:
-    """Return the sum of one count over that of another, each with one value an image.
-
-    Raises:
-        ValueError: the second sums to 0, or the lengths differ.
-    """
-    statistic = ratio_of(np.asarray(above, np.float64), np.asarray(below, np.float64))
-    return estimates({"ratio": statistic}, np.zeros(len(above)))["ratio"]
-
-
 def mean_of(values: Values) -> Statistic:
     """Return the statistic that is the mean of (n,) values."""
     return lambda weights: np.asarray(weights @ values / weights.sum(1))

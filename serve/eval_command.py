@@ -1,4 +1,4 @@
-"""`morelli eval NAME...`: the arguments of an evaluation and what runs it."""
+"""`morelli eval NAME...` and `morelli eval calibrate`: their arguments and what runs them."""
 
 import argparse
 import sys
@@ -12,6 +12,9 @@ BENCHMARK_NAMES = (
 
 _HALVES = ("dev", "test", "all")
 
+_CALIBRATE = """Fit the calibrator of a checkpoint on pictures made of photographs that training
+leaves out, store it, and print what was measured by folds."""
+
 EVAL_EPILOG = f"""\
 Benchmarks: {", ".join(BENCHMARK_NAMES[:6])},
             {", ".join(BENCHMARK_NAMES[6:])}
@@ -23,6 +26,7 @@ Examples:
   morelli eval manifest --data mine/ --out results/ --words --limit 100
   morelli eval casia1 --out results/ --only-score
   morelli eval casia1 --data CASIA1/ --out other/ --tool masks-of-other/ --beside results/
+  morelli eval calibrate --checkpoint runs/x/adapter --photos photos/ --prior 0.02
 
 Writes predictions.jsonl (a line a picture; a run that is started again goes on), and computes
 scores.json, scores.md, scores.csv and scores.html from it alone.
@@ -31,10 +35,34 @@ Exit status: 0 done, 1 some inputs failed, 2 the command line is wrong."""
 
 
 def eval_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of an evaluation."""
-    parser.add_argument(
-        "names", nargs="+", metavar="NAME", choices=BENCHMARK_NAMES, help="benchmark, see below"
-    )
+    """Add the benchmarks and the calibration, each a command with its own arguments."""
+    commands = parser.add_subparsers(metavar="NAME", required=True)
+    for name in BENCHMARK_NAMES:
+        one = commands.add_parser(name)
+        one.add_argument(
+            "more", nargs="*", type=_benchmark, metavar="NAME", help="further benchmarks"
+        )
+        _benchmark_arguments(one)
+        one.set_defaults(evaluate=_score, first=name)
+    calibration = commands.add_parser("calibrate", description=_CALIBRATE)
+    _calibrate_arguments(calibration)
+    calibration.set_defaults(evaluate=_calibrate)
+
+
+def run_eval(args: argparse.Namespace) -> int:
+    """Run what was asked for and return the exit code."""
+    status: int = args.evaluate(args)
+    return status
+
+
+def _benchmark(text: str) -> str:
+    if text not in BENCHMARK_NAMES:
+        known = ", ".join(BENCHMARK_NAMES)
+        raise argparse.ArgumentTypeError(f"no benchmark {text!r}; there are {known}")
+    return text
+
+
+def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR",
         help="folder of the benchmark; of several, the folder that holds DIR/NAME of each",
@@ -83,10 +111,70 @@ def eval_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def run_eval(args: argparse.Namespace) -> int:
-    """Run an evaluation and return the exit code."""
+def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="DIR", help="it is written to"
+    )
+    parser.add_argument(
+        "--photos", type=Path, required=True, metavar="DIR", help="photographs with a manifest.csv"
+    )
+    parser.add_argument(
+        "--generated", type=Path, metavar="DIR", help="generated pictures, likewise"
+    )
+    parser.add_argument("--count", type=int, metavar="N", default=200, help="(default: 200)")
+    parser.add_argument(
+        "--sides", type=int, nargs="+", default=[256, 384, 448], metavar="PIXELS",
+        help="longest sides of the pictures (default: 256 384 448)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--operating-point", choices=("screening", "balanced", "evidence"), metavar="NAME",
+        help="store the threshold that misses little (screening), errs evenly (balanced) or "
+        "accuses rarely (evidence); default: one half",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prior", type=float, metavar="P",
+        help="print the share of true alarms where this share of all pictures is manipulated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--readings", type=Path, metavar="FILE",
+        help="keep what was read here, so that a run that is stopped goes on",
+    )  # fmt: skip
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    if args.prior is not None and not 0 < args.prior < 1:
+        return _failed(f"--prior must lie between 0 and 1, got {args.prior}", 2)
+    from morelli.data_pipeline.maker import Pool
+    from morelli.eval.calibrate import calibrate
+
+    try:
+        pool = Pool.from_folders(args.photos, args.generated, "validation")
+        fitted = calibrate(
+            args.checkpoint, pool, args.count, tuple(args.sides), args.operating_point,
+            args.readings,
+        )  # fmt: skip
+    except (OSError, RuntimeError, ValueError) as error:
+        return _failed(str(error), 1)
+    for name, figure in fitted.figures.items():
+        sys.stdout.write(
+            f"{name}: {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]\n"
+        )
+    for point in fitted.points:
+        false, found = point.false_positives, point.recall
+        sys.stdout.write(
+            f"{point.name}: threshold {point.threshold:.3f}, finds {found.value:.1%}, "
+            f"false alarms {false.value:.1%} [{false.low:.1%}, {false.high:.1%}] of {false.n}"
+        )
+        if args.prior is not None:
+            sys.stdout.write(f", true alarms {point.precision(args.prior):.1%} at {args.prior:g}")
+        sys.stdout.write("\n")
+    return 0
+
+
+def _score(args: argparse.Namespace) -> int:
+    names = list(dict.fromkeys([args.first, *args.more]))
     if args.layout:
-        return _print_layouts(args.names)
+        return _print_layouts(names)
     if args.tool is not None and args.transform:
         return _failed("--transform changes pictures, which --tool has not seen; leave one out", 2)
     if args.data is None and not args.only_score:
@@ -103,15 +191,13 @@ def run_eval(args: argparse.Namespace) -> int:
         return _failed(str(error), 2)
     try:
         if not args.only_score:
-            chosen = Selection(
-                args.names, args.data, args.half, args.sources, args.limit, transforms
-            )
+            chosen = Selection(names, args.data, args.half, args.sources, args.limit, transforms)
             if args.tool is None:
                 look_at(chosen.cases(), args.checkpoint, args.out, args.words)
             else:
-                name = args.tool_name or args.tool.stem
-                import_answers(args.tool, name, chosen.cases(), args.out)
-        protocols = {name: BENCHMARKS[name].protocol for name in args.names}
+                tool = args.tool_name or args.tool.stem
+                import_answers(args.tool, tool, chosen.cases(), args.out)
+        protocols = {name: BENCHMARKS[name].protocol for name in names}
         scores = write_scores(args.out, protocols, args.beside)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         return _failed(str(error), 1)
@@ -127,9 +213,9 @@ def _print_layouts(names: list[str]) -> int:
         parts = (("layout", one.layout), ("protocol", one.protocol), ("from", one.where))
         sys.stdout.write(f"{name}: {one.title}\n")
         for title, text in parts:
-            for line in text.splitlines():
-                sys.stdout.write(f"  {title + ':':<10}{line}\n")
-                title = ""
+            heads = [f"{title}:", *[""] * text.count("\n")]
+            for head, line in zip(heads, text.splitlines(), strict=True):
+                sys.stdout.write(f"  {head:<10}{line}\n")
     return 0
 
 

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from morelli.eval.estimates import estimates, mean_estimate, mean_of, ratio_estimate, ratio_of
+from morelli.eval.estimates import Estimate, estimates, mean_estimate, mean_of, ratio_of
+
+
+def ratio(above: list[float], below: list[float]) -> Estimate:
+    statistic = ratio_of(np.array(above, float), np.array(below, float))
+    return estimates({"ratio": statistic}, np.zeros(len(above)))["ratio"]
 
 
 def test_an_interval_holds_its_value_repeats_and_narrows_with_more_images() -> None:
@@ -39,14 +44,13 @@ def test_resamples_keep_the_number_of_each_class() -> None:
 
 
 def test_a_ratio_sums_before_it_divides() -> None:
-    figure = ratio_estimate([1, 0, 3], [1, 2, 3])
+    figure = ratio([1, 0, 3], [1, 2, 3])
     assert figure.value == pytest.approx(4 / 6)
     assert figure.low <= figure.value <= figure.high
 
 
 def test_a_resample_without_a_claim_does_not_count() -> None:
-    above, below = np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0])
-    figure = estimates({"ratio": ratio_of(above, below)}, np.zeros(3))["ratio"]
+    figure = ratio([1, 0, 0], [1, 0, 0])
     assert (figure.low, figure.value, figure.high) == (1.0, 1.0, 1.0)
 
 
@@ -58,6 +62,6 @@ def test_what_is_no_number_has_no_mean(values: list[float]) -> None:
 
 def test_nothing_to_divide_by_is_refused() -> None:
     with pytest.raises(ValueError, match="not a finite number"):
-        ratio_estimate([0, 0], [0, 0])
+        ratio([0, 0], [0, 0])
     with pytest.raises(ValueError, match="at least one image"):
         estimates({}, np.zeros(0))

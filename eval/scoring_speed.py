@@ -1,0 +1,89 @@
+"""Measures how long scoring takes and how much memory, and what ten thousand pictures would take.
+
+`python -m morelli.eval.scoring_speed [--count 400] [--side 512]`
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from morelli.data_pipeline.images import write_map, write_mask
+from morelli.eval.predictions import FILE, MODEL
+from morelli.eval.scoring import score
+
+_WHOLE = 10_000
+
+
+def write_predictions(folder: Path, count: int, side: int) -> Path:
+    """Write predictions of which two in three are tampered, with maps as soft as real ones.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    rng = np.random.default_rng(0)
+    path = folder / FILE
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            tampered = number % 3 > 0
+            mask = np.zeros((side, side), np.uint8)
+            centre = tuple(int(x) for x in rng.integers(side // 4, 3 * side // 4, 2))
+            cv2.circle(mask, centre, side // 6, 1, -1)
+            soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), side / 40)
+            heat = np.clip(soft + rng.normal(0, 0.02, mask.shape), 0, 1)
+            write_map(heat, folder / f"{number}-map.png")
+            if tampered:
+                write_mask(mask > 0, folder / f"{number}-mask.png")
+            chance = float(np.clip(rng.normal(0.7 if tampered else 0.3, 0.2), 0, 1))
+            line = {
+                "set": "made", "id": str(number), "version": "as is", "kind": None,
+                "label": "tampered" if tampered else "authentic", "image": "-",
+                "mask": f"{number}-mask.png" if tampered else None, "checkpoint": "none",
+                "verdict": "tampered" if chance > 0.5 else "authentic",
+                "probability": {"authentic": 1 - chance, "tampered": chance, "synthetic": 0},
+                "maps": {MODEL: f"{number}-map.png"},
+            }  # fmt: skip
+            file.write(json.dumps(line) + "\n")
+    return path
+
+
+def _measure(path: Path) -> None:
+    """Score once in a process of its own and print seconds and peak memory in bytes."""
+    start = time.perf_counter()
+    score(path)
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sys.stdout.write(json.dumps([time.perf_counter() - start, peak]) + "\n")
+
+
+def main() -> int:
+    """Measure half the pictures and all of them, and print a line for each."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--side", type=int, default=512, help="of the maps, in pixels")
+    parser.add_argument("--score", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.score is not None:
+        _measure(arguments.score)
+        return 0
+    for count in (arguments.count // 2, arguments.count):
+        with tempfile.TemporaryDirectory() as folder:
+            path = write_predictions(Path(folder), count, arguments.side)
+            command = [sys.executable, "-m", "morelli.eval.scoring_speed", "--score", str(path)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+        seconds, peak = json.loads(done.stdout)
+        sys.stdout.write(
+            f"{count} maps of {arguments.side} px: {seconds:.1f} s, {peak / 1e6:.0f} MB; "
+            f"{_WHOLE} would take {seconds / count * _WHOLE:.0f} s\n"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from morelli.data_pipeline.schema import Verdict
+from morelli.eval import calibrate
+from morelli.eval.calibrate import Reading, fit, folds_of, out_of_fold, read_pictures
+from morelli.eval.pixel_metrics import PixelCounts
+
+
+def readings_of(count: int, scale: float, seed: int = 0) -> list[Reading]:
+    """Return readings whose true probabilities are the softmax of their logits over `scale`."""
+    rng = np.random.default_rng(seed)
+    readings = []
+    for number in range(count):
+        true = rng.normal(0, 1.5, 3)
+        chances = np.exp(true) / np.exp(true).sum()
+        label = int(rng.choice(3, p=chances))
+        readings.append(Reading(number, scale * true, label, f"photo {number // 2}", None))
+    return readings
+
+
+def test_the_temperature_undoes_what_made_the_logits_too_sure() -> None:
+    fitted = fit(readings_of(600, scale=4.0), "here")
+    assert fitted.calibrator.temperature == pytest.approx(4.0, rel=0.25)
+    assert fitted.figures["ece"]["value"] < 0.08
+    assert fitted.calibrator.version == "here"
+
+
+def test_pictures_of_one_photograph_share_a_fold_and_folds_are_alike() -> None:
+    groups = [f"photo {number // 3}" for number in range(90)]
+    folds = folds_of(groups)
+    for group in set(groups):
+        assert len({fold for fold, name in zip(folds, groups, strict=True) if name == group}) == 1
+    assert np.bincount(folds).tolist() == [18] * 5
+
+
+def test_no_picture_is_judged_by_a_fit_that_saw_it() -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(0, 1, (60, 3)), rng.integers(0, 3, 60)
+    folds = np.arange(60) % 5
+    before = out_of_fold(logits, labels, folds)
+    labels[folds == 2] = (labels[folds == 2] + 1) % 3
+    after = out_of_fold(logits, labels, folds)
+    assert (before[folds == 2] == after[folds == 2]).all()
+    assert (before[folds != 2] != after[folds != 2]).any()
+
+
+def test_an_operating_point_is_stored_as_the_threshold() -> None:
+    fitted = fit(readings_of(200, scale=1.0), "here")
+    for point in fitted.points:
+        assert fitted.at(point.name).threshold == point.threshold
+    assert fitted.calibrator.threshold == 0.5
+    assert [one["name"] for one in fitted.as_json()["operating_points"]] == [
+        "screening", "balanced", "evidence"]  # fmt: skip
+
+
+def test_one_class_alone_cannot_be_calibrated() -> None:
+    clean = [Reading(n, np.zeros(3), 0, str(n), None) for n in range(20)]
+    with pytest.raises(ValueError, match="authentic and manipulated"):
+        fit(clean, "here")
+
+
+class Examiner:
+    def __init__(self) -> None:
+        self.looked: list[str] = []
+
+    def look(self, picture: Any) -> Any:
+        self.looked.append(picture)
+        return SimpleNamespace(verdict_logits=np.arange(3.0), map=np.full((4, 4), 0.5, np.float32))
+
+
+def test_a_run_that_was_stopped_goes_on_and_reads_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(pool: Any, seed: int, side: int) -> Any:
+        verdict = Verdict.TAMPERED if seed % 2 else Verdict.AUTHENTIC
+        mask = np.eye(4, dtype=bool) if seed % 2 else np.zeros((4, 4), bool)
+        return SimpleNamespace(data=seed, verdict=verdict, mask=mask, parameters={"key": str(seed)})
+
+    monkeypatch.setattr(calibrate, "make", made)
+    monkeypatch.setattr(calibrate, "picture_from_bytes", lambda data, name: name)
+    kept, examiner = tmp_path / "readings.jsonl", Examiner()
+    first = read_pictures(examiner, None, 4, (64,), kept)  # type: ignore[arg-type]
+    again = read_pictures(examiner, None, 6, (64,), kept)  # type: ignore[arg-type]
+    assert len(examiner.looked) == 6
+    assert [one.as_json() for one in again[:4]] == [one.as_json() for one in first]
+    pixels = again[1].pixels
+    assert isinstance(pixels, PixelCounts)
+    assert pixels.altered.sum() == 4
+    with kept.open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(ValueError, match=r"readings\.jsonl:7"):
+        read_pictures(examiner, None, 4, (64,), kept)  # type: ignore[arg-type]
