@@ -160,7 +160,7 @@ def open_picture(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Picture:
         ImageError: and nothing else; the code says why.
     """
     name = str(path)
-    return picture_from_bytes(_read_file(name, limits), name, limits)
+    return picture_from_bytes(read_file(name, limits), name, limits)
 
 
 def upright_size(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[int, int]:
@@ -169,7 +169,7 @@ def upright_size(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[int
     Raises:
         ImageError: as `open_picture`, except for damage that only decoding would find.
     """
-    data, name = _read_file(str(path), limits), str(path)
+    data, name = read_file(str(path), limits), str(path)
     kind = _accepted_format(data, name)
     with silence(), _refusal(kind, data, name):
         image = _open(kind, data, name)
@@ -180,8 +180,12 @@ def upright_size(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[int
     return (width, height) if turned else (height, width)
 
 
-def _read_file(path: str, limits: Limits) -> bytes:
-    """Return the bytes of a regular file that is within the limit."""
+def read_file(path: str, limits: Limits) -> bytes:
+    """Return the bytes of a regular file that is within the limit.
+
+    Raises:
+        ImageError: there is none.
+    """
     try:
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):

@@ -31,8 +31,9 @@ from morelli.data_pipeline.verifier import (
 )
 from morelli.model.calibration import Calibrator, Decision
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
-from morelli.model.conversation import Hear, Listening, Turn, conversation, shared_prefix
+from morelli.model.conversation import Hear, Turn, Words
 from morelli.model.cpm import verdict_logits
+from morelli.model.follow_up import Listening, conversation, shared_prefix
 from morelli.model.growing_cache import growing_cache
 from morelli.model.precision import fastest_dtype, narrow_single_rows
 from morelli.model.views import stitch
@@ -79,23 +80,6 @@ class Look:
     cache: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What the language model wrote.
-
-    Attributes:
-        text: without special tokens.
-        count: number of tokens.
-        seconds: wall time.
-        finished: False while more may come.
-    """
-
-    text: str
-    count: int
-    seconds: float
-    finished: bool
-
-
 class Examiner:
     """Examine pictures with one checkpoint; give it one picture at a time."""
 
@@ -117,6 +101,9 @@ class Examiner:
         self.processor = checkpoint.processor
         self.prior = prior
         narrow_single_rows(self.model.model.language_model)
+        stem = self.model.model.vision.artifact.stem
+        if stem is not None:  # a third faster on processors
+            stem.to(memory_format=torch.channels_last)
         self.dtype = fastest_dtype()
 
     @classmethod

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,11 +17,14 @@ from morelli.data_pipeline.images import (
     write_map,
     write_mask,
 )
-from morelli.data_pipeline.report import ErrorReport, Report, ReportPaths, to_line, validate
-from morelli.serve.render import Views, encoded, overlay, render_html
+from morelli.data_pipeline.report import ErrorReport, Report, ReportPaths, validate
+from morelli.serve.journal import Journal, JournalError
+from morelli.serve.pdf import pdf_of
+from morelli.serve.render import Views, encoded, overlay, render_html, thumbnail
 
 REPORTS = "reports.jsonl"
 PAGE = "report.html"
+THUMBNAIL = "thumbnail.jpg"
 
 _log = logging.getLogger(__name__)
 
@@ -59,9 +63,9 @@ def open_folder(out: Path) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _append(out / REPORTS, b"")
-    except OSError as error:
-        raise _refused(out, error) from error
+        Journal(out / REPORTS)
+    except (OSError, JournalError) as error:
+        raise refused(out, error) from error
 
 
 def examine_all(
@@ -74,9 +78,8 @@ def examine_all(
     """Examine every input and write its report; return how many could not be examined.
 
     Each picture gets a folder `<stem>-<first 8 digits of its SHA-256>` with its page and images;
-    when all of that is written, its line is appended to `reports.jsonl`, so a line never points
-    to files that are not there. A run into the same folder appends: the last line of a picture
-    is the one that its folder belongs to.
+    when all of that is written, its line goes to `reports.jsonl`, so a line never points to files
+    that are not there. A picture that is examined again takes the place of its earlier line.
 
     Args:
         examiner: anything that examines a picture.
@@ -89,22 +92,36 @@ def examine_all(
         OutputError: the output folder cannot be written to.
     """
     open_folder(out)
+    journal = Journal(out / REPORTS)
     failed = 0
     for path in inputs:
-        outcome = _examine_one(examiner, path, out, limits)
+        outcome = examine_one(examiner, path, partial(open_picture, path, limits), out)
         failed += outcome.page is None
         try:
-            _append(out / REPORTS, to_line(outcome.record).encode() + b"\n")
+            journal.put(outcome.record, supersedes=f"path:{path}")
         except OSError as error:
-            raise _refused(out, error) from error
+            raise refused(out, error) from error
         progress(outcome)
     return failed
 
 
-def _examine_one(examiner: Examines, path: str, out: Path, limits: Limits) -> Outcome:
+def examine_one(
+    examiner: Examines, path: str, load: Callable[[], Picture], out: Path, pdf: bool = False
+) -> Outcome:
+    """Examine one picture and write all of its report but the line in the log.
+
+    Args:
+        examiner: anything that examines a picture.
+        path: as given.
+        load: opens the picture; what it raises becomes the record of a failure.
+        out: output folder.
+        pdf: also write the report as PDF.
+
+    Raises:
+        OutputError: the output folder cannot be written to.
+    """
     try:
-        report = examiner.examine(open_picture(path, limits))
-        return _write(report, out)
+        return _write(examiner.examine(load()), out, pdf)
     except ImageError as error:
         return _failure(path, error.code, error.message)
     except OutputError:
@@ -119,7 +136,7 @@ def _failure(path: str, code: str, message: str) -> Outcome:
     return Outcome(ErrorReport(path, code, message).as_json(), None, None)
 
 
-def _write(report: Report, out: Path) -> Outcome:
+def _write(report: Report, out: Path, pdf: bool) -> Outcome:
     """Write everything of a report but its line in `reports.jsonl`."""
     folder = out / _folder_name(report.picture)
     paths = _paths(report, folder.name)
@@ -132,9 +149,11 @@ def _write(report: Report, out: Path) -> Outcome:
         folder.mkdir(exist_ok=True)
         _write_images(report, paths, out)
         # A file name that is no valid text must not keep a report from being written.
-        page.write_bytes(html.encode(errors="replace"))
+        write_whole(page, html.encode(errors="replace"))
+        if pdf and (printed := pdf_of(record, views)) is not None:
+            write_whole(page.with_suffix(".pdf"), printed)
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise refused(folder, error) from error
     return Outcome(record, report.where, page)
 
 
@@ -142,13 +161,14 @@ def _write_images(report: Report, paths: ReportPaths, out: Path) -> None:
     """Write the images at full size, and take away those of an earlier run that no longer hold."""
     write_map(report.map, out / paths.map)
     folder = (out / paths.map).parent
+    write_whole(folder / THUMBNAIL, thumbnail(report))
     if report.mask is None:
         (folder / "mask.png").unlink(missing_ok=True)
         (folder / "overlay.png").unlink(missing_ok=True)
     else:
         write_mask(report.mask, folder / "mask.png")
         marked = overlay(report.picture.pixels, report.mask)
-        (folder / "overlay.png").write_bytes(encoded(marked, ".png"))
+        write_whole(folder / "overlay.png", encoded(marked, ".png"))
     for item in report.measurements:
         if item.map is not None:
             write_map(item.map, out / paths.instruments[item.instrument])
@@ -172,14 +192,21 @@ def _folder_name(picture: Picture) -> str:
     return f"{stem}-{picture.sha256[:8]}"
 
 
-def _append(path: Path, line: bytes) -> None:
-    """Append with a single write, so that writers side by side never mix their lines."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: beside its place first, then moved there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        os.write(handle, line)
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
     finally:
-        os.close(handle)
+        unfinished.unlink(missing_ok=True)
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path}: cannot be written to ({error.strerror}); choose another --out")
+def refused(path: Path, error: Exception) -> OutputError:
+    """Return the error of a folder that cannot be written to."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return OutputError(f"{path}: cannot be written to ({reason}); choose another --out")

@@ -14,12 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from morelli.serve.train_command import (
-    instruct_arguments,
-    localise_arguments,
-    run_instruct,
-    run_localise,
-)
+from morelli.serve import demo_command, report_command, serve_command, talk_command, train_command
+from morelli.serve.eval_command import EVAL_EPILOG, eval_arguments, run_eval
 
 if TYPE_CHECKING:
     from morelli.serve.batch import Outcome
@@ -274,22 +270,36 @@ masks and a manifest. The same seed makes the same bytes.
 
 {_EXIT_CODES}"""
 
-_LOCALISE_EPILOG = """example:
-  morelli train localise --photos photos --generated generated --out runs/localise loop.steps=2000
-
-Pictures are forged while it trains. Options and their defaults: training/localise.py."""
-
-_INSTRUCT_EPILOG = """example:
-  morelli train instruct --start runs/localise/adapter --photos photos --out runs/instruct
-
-Options and their defaults: training/instruct.py."""
-
 VERBS = {
     "examine": Verb(
         "examine pictures: verdict, probability, where, why, and a report",
         _EXAMINE_EPILOG,
         _examine_arguments,
         _examine,
+    ),
+    "report": Verb(
+        "examine many pictures: reports, an index and a record of the run",
+        report_command.EPILOG,
+        report_command.report_arguments,
+        report_command.run_report,
+    ),
+    "demo": Verb(
+        "open the web page: examine a picture and ask about it",
+        demo_command.EPILOG,
+        demo_command.demo_arguments,
+        demo_command.run_demo,
+    ),
+    "chat": Verb(
+        "examine a picture and ask about it in the terminal",
+        talk_command.EPILOG,
+        talk_command.chat_arguments,
+        talk_command.run_chat,
+    ),
+    "serve": Verb(
+        "answer over HTTP: examine, chat as OpenAI's API, health, metrics",
+        serve_command.EPILOG,
+        serve_command.serve_arguments,
+        serve_command.run_serve,
     ),
     "pull": Verb("fetch the base weights, once", _PULL_EPILOG, _pull_arguments, _pull),
     "plan": Verb(
@@ -300,15 +310,45 @@ VERBS = {
     ),
     "train localise": Verb(
         "teach the encoders and the mask decoder to find altered pixels",
-        _LOCALISE_EPILOG,
-        localise_arguments,
-        run_localise,
+        train_command.LOCALISE_EPILOG,
+        train_command.localise_arguments,
+        train_command.run_localise,
     ),
     "train instruct": Verb(
         "teach words, verdict and mask together, on what the encoders see",
-        _INSTRUCT_EPILOG,
-        instruct_arguments,
-        run_instruct,
+        train_command.INSTRUCT_EPILOG,
+        train_command.instruct_arguments,
+        train_command.run_instruct,
+    ),
+    "train sft": Verb(
+        "fine-tune on your own labelled pictures",
+        train_command.SFT_EPILOG,
+        train_command.sft_arguments,
+        train_command.run_sft,
+    ),
+    "train grpo": Verb(
+        "train by reward: verdict, mask and checked reasons",
+        train_command.GRPO_EPILOG,
+        train_command.grpo_arguments,
+        train_command.run_grpo,
+    ),
+    "merge": Verb(
+        "merge a trained adapter into its base weights",
+        train_command.MERGE_EPILOG,
+        train_command.merge_arguments,
+        train_command.run_merge,
+    ),
+    "export": Verb(
+        "merge, and write the language part for other tools",
+        train_command.EXPORT_EPILOG,
+        train_command.merge_arguments,
+        train_command.run_export,
+    ),
+    "eval": Verb(
+        "score a checkpoint on benchmarks, beside simple methods",
+        EVAL_EPILOG,
+        eval_arguments,
+        run_eval,
     ),
 }
 """Every command; a second word ("data synth") makes it one of a family. A new verb is a line here

@@ -4,6 +4,7 @@ Everything said here is said by the JSON object of `morelli.report/1`; nothing i
 """
 
 import base64
+import functools
 import hashlib
 import textwrap
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ PAGE_SIDE = 1600
 """Longest side in pixels of the copies inside the page; the files beside it are full size."""
 
 _THUMBNAIL_SIDE = 480
+_INDEX_SIDE = 160
 
 # Magenta is rare in photographs and stays apart from them for every kind of colour blindness; the
 # white line with its dark casing is what shows on a magenta subject, on black and on white.
@@ -135,6 +137,14 @@ def coloured(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(blue_first[..., ::-1])
 
 
+def thumbnail(report: Report) -> bytes:
+    """Return a small JPEG of the picture, its mask marked, for an index."""
+    pixels = report.picture.pixels
+    if report.mask is not None:
+        pixels = overlay(pixels, report.mask)
+    return encoded(_reduced(pixels, _INDEX_SIDE), ".jpg")
+
+
 def encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
     """Return (H, W, 3) RGB or (H, W, 4) RGBA as the bytes of a ".png" or ".jpg" file."""
     codes = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
@@ -142,28 +152,37 @@ def encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
     return bytes(file.tobytes())
 
 
-def render_html(record: dict[str, Any], views: Views) -> str:
-    """Return the page of a report: one file, escaped, without scripts or outside resources."""
+def render_html(record: dict[str, Any], views: Views, printed: bool = False) -> str:
+    """Return the page of a report: one file, escaped, without scripts or outside resources.
+
+    Args:
+        record: of `morelli.report/1`.
+        views: its images.
+        printed: leave out what can only be clicked, for a renderer that knows no shared images.
+    """
     headline, meaning = HEADLINES[Verdict(record["verdict"])]
     findings = {finding["id"]: finding for finding in record["findings"]}
-    template = _environment().get_template("report.html")
+    template = environment().get_template("report.html")
     return template.render(
         report=record,
         views=views,
+        printed=printed,
         name=Path(record["image"]["path"]).name,
         headline=headline,
         meaning=meaning,
         doubt=doubt(record),
         manipulated=1 - record["probability"]["authentic"],
-        sentences=_cited(record["rationale"]),
+        sentences=cited(record["rationale"]),
         findings=findings,
         digest=_digest(record),
         classes=[name.value for name in CLASSES],
     )
 
 
-def render_text(record: dict[str, Any], where: str | None, page: Path, width: int = 88) -> str:
-    """Return a report for a terminal: verdict, probability, where, why, and the page's path."""
+def render_text(
+    record: dict[str, Any], where: str | None, page: Path | None, width: int = 88
+) -> str:
+    """Return a report in plain words: verdict, probability, where, why, and the page's path."""
     if "error" in record:
         return printable(record["error"]["message"])
     headline, meaning = HEADLINES[Verdict(record["verdict"])]
@@ -181,10 +200,11 @@ def render_text(record: dict[str, Any], where: str | None, page: Path, width: in
     if record["mask"] is not None:
         rows.append(("where", f"{where}; {percent(record['mask']['area'])} of the picture"))
     rows.append(("why", record["rationale"] or "The model gave no reasons."))
-    rows += [("", _finding_text(finding)) for finding in record["findings"]]
+    rows += [("", finding_text(finding)) for finding in record["findings"]]
     if record["withheld"]:
         rows.append(("", f"{record['withheld']} sentence(s) that did not check out are withheld."))
-    rows.append(("page", str(page)))
+    if page is not None:
+        rows.append(("page", str(page)))
     lines = [printable(record["image"]["path"])]
     for label, text in rows:
         lines += _wrapped(label, text, width) if text else []
@@ -226,7 +246,8 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _finding_text(finding: dict[str, Any]) -> str:
+def finding_text(finding: dict[str, Any]) -> str:
+    """Return a finding in one line: its status and what it was held against."""
     reading = number(finding["value"])
     low, high = (number(end) for end in finding["expected"])
     return (
@@ -263,7 +284,7 @@ def _data_uri(pixels: NDArray[np.uint8], suffix: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(encoded(pixels, suffix)).decode()}"
 
 
-def _cited(rationale: str) -> list[tuple[str, bool]]:
+def cited(rationale: str) -> list[tuple[str, bool]]:
     """Cut a rationale into (words, False) and (finding id, True), in order."""
     pieces = CITATION.split(rationale)
     return [(piece, index % 2 == 1) for index, piece in enumerate(pieces) if piece]
@@ -292,13 +313,15 @@ def _label(key: str) -> str:
     return _LABELS.get(key, words[:1].upper() + words[1:])
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Return the templates, which escape every value unless it is marked as safe."""
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, number=number, gauge=_gauge, label=_label)
-    return environment
+    templates.filters.update(percent=percent, number=number, gauge=_gauge, label=_label)
+    return templates

@@ -8,16 +8,9 @@ from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import Report
 from morelli.data_pipeline.schema import Verdict
 from morelli.model.checkpoint import Checkpoint
-from morelli.model.conversation import (
-    MAX_QUESTION,
-    MAX_TURNS,
-    Turn,
-    conversation,
-    plain,
-    shared_prefix,
-    shown,
-)
+from morelli.model.conversation import MAX_QUESTION, MAX_TURNS, Turn, shown
 from morelli.model.examiner import MAX_REPLY, Examiner, Look
+from morelli.model.follow_up import conversation, plain, shared_prefix
 
 Draw = Callable[..., Picture]
 

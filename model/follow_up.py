@@ -1,0 +1,94 @@
+"""How follow-up questions reach the language model, and how it is heard while it writes.
+
+The model reads the picture and the readings as in an examination, then its own checked answer, then
+the turns.
+"""
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import StoppingCriteria
+
+from morelli.data_pipeline.answer import VERDICT_STEM, prefix
+from morelli.data_pipeline.prompts import SYSTEM, question
+from morelli.data_pipeline.report import Report
+from morelli.model.conversation import GUIDE, MAX_QUESTION, MAX_TURNS, Hear, Turn
+from morelli.model.processing import IMAGE, ForgeryProcessor
+
+
+def conversation(processor: ForgeryProcessor, report: Report, turns: Sequence[Turn]) -> list[int]:
+    """Return the tokens of a conversation up to the answer of its last turn.
+
+    Args:
+        processor: of the model that will answer.
+        report: of the picture that is asked about.
+        turns: oldest first; the last one is open.
+
+    Raises:
+        ValueError: there is no turn, or the last one is already answered.
+    """
+    if not turns or turns[-1].answer is not None:
+        raise ValueError("the last turn must be a question without an answer")
+    picture = report.picture
+    readings = question(report.measurements, picture.height, picture.width)
+    messages = [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": IMAGE * processor.config.num_image_tokens + readings},
+        {"role": "assistant", "content": _answer(report)},
+    ]
+    for turn in turns[-MAX_TURNS:]:
+        messages.append({"role": "user", "content": f"{GUIDE}\n{plain(processor, turn.question)}"})
+        if turn.answer is not None:
+            messages.append({"role": "assistant", "content": plain(processor, turn.answer)})
+    text: str = processor.tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True
+    )
+    return processor.encode(text)
+
+
+def plain(processor: ForgeryProcessor, text: str) -> str:
+    """Return words of a visitor without the markers that only the program may set."""
+    markers = sorted({VERDICT_STEM, *_markers(processor)}, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, markers)))
+    text = text[:MAX_QUESTION]
+    # Taking one marker out may close the gap of another that was wrapped around it.
+    while pattern.search(text):
+        text = pattern.sub(" ", text)
+    return text.strip()
+
+
+class Listening(StoppingCriteria):  # type: ignore[misc]
+    """Hands the text to a listener after every token, and stops when it says so."""
+
+    def __init__(self, processor: ForgeryProcessor, start: int, hear: Hear) -> None:
+        """Listen to what is generated from token `start` on."""
+        self._processor, self._start, self._hear = processor, start, hear
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: object) -> Tensor:
+        """Return (1,) bool, True to stop."""
+        text = self._processor.decode(input_ids[0, self._start :].tolist())
+        return torch.tensor([self._hear(text)], device=input_ids.device)
+
+
+def shared_prefix(first: Sequence[int], second: Sequence[int]) -> int:
+    """Return how many tokens two sequences have in common at their start."""
+    for index, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return index
+    return min(len(first), len(second))
+
+
+def _answer(report: Report) -> str:
+    """Return the checked answer in the grammar that the model was trained to write."""
+    lines = [
+        f"[{found.instrument} {found.polarity} {found.place}] {found.statement}"
+        for found in report.findings
+    ]
+    return prefix(report.verdict) + "\n".join(lines)
+
+
+def _markers(processor: ForgeryProcessor) -> list[str]:
+    added = processor.tokenizer.added_tokens_decoder
+    return [str(token.content) for token in added.values()]

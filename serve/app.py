@@ -1,0 +1,374 @@
+"""The web page: one Gradio page over the desk; the only module that imports gradio.
+
+The page shows what `panels` makes of a report. It decides nothing, and it keeps nothing but what
+`sessions` keeps.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from morelli.data_pipeline.images import ImageError, Limits, Picture, picture_from_bytes
+from morelli.data_pipeline.sample import make_sample
+from morelli.model.conversation import MAX_QUESTION, Turn
+from morelli.serve import panels
+from morelli.serve.desk import Desk
+from morelli.serve.downloads import exhibit_of, finish, headline, record_of, write_pdf
+from morelli.serve.sessions import Exhibit, Session, Sessions
+
+QUESTIONS = (
+    "Why do you think so?",
+    "Which measurement speaks most for it?",
+    "Could a messenger have caused this?",
+)
+"""Examples of what can be asked."""
+
+_LIMITED = (
+    "**Limited chat.** This model was trained to give one checked answer for each picture, not to "
+    "converse. Its replies are not held against the measurements; only sentences that deny the "
+    "verdict are withheld. Rely on the reasons above."
+)
+_OPEN_CHAT = "Answers may be wrong; the reasons above are held against the measurements."
+_SUFFIXES = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"]
+_NO_ANSWER = "(The model gave no answer that can be shown. What is known is in the reasons above.)"
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What whoever runs the page may choose.
+
+    Attributes:
+        limits: how large a picture may be.
+        waiting: how many visitors may wait; more are turned away.
+        limited_chat: whether the chat of this model is weak.
+    """
+
+    limits: Limits
+    waiting: int = 16
+    limited_chat: bool = True
+
+
+class Page:
+    """The page's components and what they do."""
+
+    def __init__(self, desk: Desk, sessions: Sessions, settings: Settings) -> None:
+        self._desk, self._sessions, self._settings = desk, sessions, settings
+
+    def build(self) -> gr.Blocks:
+        """Lay out the page and connect it."""
+        with gr.Blocks(
+            title="Morelli: image examination",
+            analytics_enabled=False,
+            delete_cache=(300, 1800),
+        ) as blocks:
+            self._lay_out()
+            self._connect()
+            blocks.unload(self._leave)
+        return blocks.queue(max_size=self._settings.waiting, api_open=False)
+
+    @property
+    def max_bytes(self) -> int:
+        """Largest upload."""
+        return self._settings.limits.max_bytes
+
+    def _lay_out(self) -> None:
+        gr.HTML(
+            "<h1>Morelli</h1><p>Is this picture authentic, tampered with or synthetic, and why? "
+            "Every reason is held against a measurement.</p>",
+            elem_classes=["morelli", "intro"],
+        )
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=7, min_width=320):
+                self.drop = gr.File(
+                    label="Drop, paste or pick a picture",
+                    file_types=_SUFFIXES,
+                    elem_id="drop",
+                    elem_classes="drop",
+                    height=220,
+                )
+                self.sample = gr.Button("Try a sample forgery", size="sm", elem_id="sample")
+                self.choice = gr.Radio(
+                    [], label="Pictures of this session", visible=False, elem_id="choice"
+                )
+                self.viewer = _panel("viewer")
+            with gr.Column(scale=5, min_width=320):
+                self.verdict = _panel("verdict", panels.welcome())
+                with gr.Row(visible=False) as self.buttons:
+                    self.files = {
+                        kind: gr.DownloadButton(
+                            kind.upper(), size="sm", min_width=60, interactive=False,
+                            elem_id=f"download-{kind}",
+                        )
+                        for kind in ("html", "json", "pdf")
+                    }  # fmt: skip
+                    self.copy = gr.Button("Copy text", size="sm", min_width=60, elem_id="copy")
+        self.reasons = _panel("reasons")
+        self.text = gr.Textbox(visible=False)
+        with gr.Tabs(visible=False) as self.tabs:
+            self.tab_panels = {}
+            for name in ("Instruments", "Metadata", "Stability", "Method and limits"):
+                with gr.Tab(name, render_children=True):
+                    key = name.split()[0].lower()
+                    self.tab_panels[key] = _panel(key)
+        self._lay_out_chat()
+
+    def _lay_out_chat(self) -> None:
+        with gr.Column(visible=False) as self.chat:
+            gr.Markdown(_LIMITED if self._settings.limited_chat else _OPEN_CHAT,
+                        elem_classes="chatnote")  # fmt: skip
+            self.talk = gr.Chatbot(
+                label="Questions about this picture",
+                elem_id="talk",
+                height=340,
+                render_markdown=False,
+                feedback_options=None,
+                buttons=["copy"],
+                placeholder="Ask about the picture above.",
+            )
+            with gr.Row(elem_id="examples"):
+                self.examples = [
+                    gr.Button(words, size="sm", variant="secondary", min_width=140)
+                    for words in QUESTIONS
+                ]
+            with gr.Row(equal_height=True):
+                self.question = gr.Textbox(
+                    label="Your question",
+                    placeholder="Ask about this picture",
+                    max_length=MAX_QUESTION,
+                    scale=8,
+                    elem_id="question",
+                    lines=1,
+                )
+            with gr.Row():
+                self.ask = gr.Button("Ask", variant="primary", size="sm", min_width=80)
+                self.stop = gr.Button("Stop", size="sm", min_width=80, elem_id="stop")
+                self.retry = gr.Button("Retry", size="sm", min_width=80)
+                self.clear = gr.Button("Clear", size="sm", min_width=80)
+
+    def _connect(self) -> None:
+        shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+        shared["api_visibility"] = "private"
+        shown = [
+            self.drop, self.viewer, self.verdict, self.buttons, *self.files.values(), self.reasons,
+            self.text, self.tabs, *self.tab_panels.values(), self.chat, self.talk, self.choice,
+        ]  # fmt: skip
+        quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        pdf: dict[str, Any] = {"outputs": [self.files["pdf"]], **quick}
+        for event in (
+            gr.on(self.drop.upload, self._examine, [self.drop], shown, **shared,
+                  show_progress_on=self.verdict),
+            gr.on(self.sample.click, self._examine_sample, [], shown, **shared,
+                  show_progress_on=self.verdict),
+        ):  # fmt: skip
+            event.then(self._write_pdf, [], **pdf)
+        self.choice.input(self._choose, [self.choice], shown, **quick)
+        self.copy.click(None, [self.text], js="(text) => morelliCopy(text)", **quick)
+        answered = [self.talk, self.question]
+        asking: dict[str, Any] = {"show_progress_on": self.talk, **shared}
+        gr.on(
+            [self.ask.click, self.question.submit], self._ask, [self.question], answered, **asking
+        )
+        for button, words in zip(self.examples, QUESTIONS, strict=True):
+            button.click(_asks(self._ask, words), [], answered, **asking)
+        gr.on([self.retry.click, self.talk.retry], self._retry, [], answered, **asking)
+        self.stop.click(self._halt, [], [], queue=False, **quick)
+        gr.on([self.clear.click, self.talk.clear], self._clear, [], answered, queue=False, **quick)
+
+    def _examine(self, path: str | None, request: gr.Request) -> Iterator[Updates]:
+        if path is None:
+            return
+        session = self._session(request)
+        file = Path(path)
+        name = file.name
+        try:
+            with file.open("rb") as opened:
+                data = opened.read(self._settings.limits.max_bytes + 1)
+        finally:
+            file.unlink(missing_ok=True)
+        yield from self._examined(session, data, name)
+
+    def _examine_sample(self, request: gr.Request) -> Iterator[Updates]:
+        session = self._session(request)
+        session.folder.mkdir(parents=True, exist_ok=True)
+        path = session.folder / "sample.jpg"
+        make_sample(path)
+        yield from self._examined(session, path.read_bytes(), path.name)
+
+    def _examined(self, session: Session, data: bytes, name: str) -> Iterator[Updates]:
+        yield {self.drop: gr.File(value=None, height=110), self.verdict: panels.waiting(name), self.reasons: ""}
+        try:
+            picture = picture_from_bytes(data, name, self._settings.limits)
+        except ImageError as error:
+            yield {self.verdict: panels.refused(error.message)}
+            return
+        yield from self._watched(session, picture)
+
+    def _watched(self, session: Session, picture: Picture) -> Iterator[Updates]:
+        exhibit: Exhibit | None = None
+        for look, report in self._desk.watch(picture, session.begin()):
+            if exhibit is None:
+                exhibit = exhibit_of(session.label(picture.path), look, report)
+                session.add(exhibit)
+                session.talk.append({"role": "assistant", "content": _opening(exhibit)})
+                yield self._shown(session, exhibit, finished=False)
+            else:
+                exhibit.report, exhibit.record = report, record_of(report)
+                yield {self.reasons: panels.reasons(exhibit.record, finished=False)}
+        if exhibit is not None:
+            finish(exhibit, session.folder)
+            yield self._shown(session, exhibit, finished=True)
+
+    def _shown(self, session: Session, exhibit: Exhibit, finished: bool) -> Updates:
+        """Return every panel of a picture; what costs much to send only once."""
+        updates: Updates = {self.reasons: panels.reasons(exhibit.record, finished)}
+        if finished:
+            updates |= {
+                button: gr.DownloadButton(
+                    value=exhibit.files.get(kind), interactive=kind in exhibit.files
+                )
+                for kind, button in self.files.items()
+            }
+            updates[self.text] = exhibit.text
+            return updates
+        filled = panels.Panels.of(exhibit.record, exhibit.views)
+        labels = [kept.label for kept in session.exhibits]
+        return updates | {
+            self.viewer: filled.viewer,
+            self.verdict: filled.verdict,
+            self.tab_panels["instruments"]: filled.instruments,
+            self.tab_panels["metadata"]: filled.metadata,
+            self.tab_panels["stability"]: filled.stability,
+            self.tab_panels["method"]: filled.method,
+            self.tabs: gr.Tabs(visible=True),
+            self.buttons: gr.Row(visible=True),
+            self.chat: gr.Column(visible=True),
+            self.talk: list(session.talk),
+            self.choice: gr.Radio(labels, value=exhibit.label, visible=len(labels) > 1),
+            **{button: gr.DownloadButton(interactive=False) for button in self.files.values()},
+        }
+
+    def _choose(self, label: str, request: gr.Request) -> Iterator[Updates]:
+        session = self._session(request)
+        exhibit = session.choose(label)
+        if exhibit is None:
+            raise gr.Error("This picture is no longer kept; give it again.", print_exception=False)
+        session.talk.append({"role": "assistant", "content": _opening(exhibit)})
+        yield self._shown(session, exhibit, finished=False) | self._shown(
+            session, exhibit, finished=True
+        )
+
+    def _write_pdf(self, request: gr.Request) -> Any:
+        exhibit = self._session(request).current
+        if exhibit is None or not write_pdf(exhibit):
+            return gr.DownloadButton(interactive=False)
+        return gr.DownloadButton(value=exhibit.files["pdf"], interactive=True)
+
+    def _ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, str]]:
+        session = self._session(request)
+        exhibit = session.current
+        question = question.strip()[:MAX_QUESTION]
+        if exhibit is None or not question:
+            yield list(session.talk), ""
+            return
+        exhibit.turns.append(Turn(question))
+        session.talk.append({"role": "user", "content": question})
+        yield from self._answer(session, exhibit)
+
+    def _retry(self, request: gr.Request) -> Iterator[tuple[Any, str]]:
+        session = self._session(request)
+        exhibit = session.current
+        asked = [entry["role"] for entry in session.talk[-2:]] == ["user", "assistant"]
+        if exhibit is None or not exhibit.turns or not asked:
+            yield list(session.talk), ""
+            return
+        session.talk.pop()
+        exhibit.turns[-1] = Turn(exhibit.turns[-1].question)
+        yield from self._answer(session, exhibit)
+
+    def _answer(self, session: Session, exhibit: Exhibit) -> Iterator[tuple[Any, str]]:
+        stop = session.begin()
+        reply = {"role": "assistant", "content": ""}
+        session.talk.append(reply)
+        yield list(session.talk), ""
+        text, withheld = "", 0
+        turns = list(exhibit.turns)
+        for said in self._desk.answer(exhibit.look, exhibit.report, turns, stop):
+            text, withheld = said.text, said.withheld
+            reply["content"] = text
+            yield list(session.talk), ""
+        exhibit.turns[-1] = Turn(turns[-1].question, text)
+        reply["content"] = text or _NO_ANSWER
+        if withheld:
+            reply["content"] += f"\n({withheld} withheld that denied the verdict.)"
+        yield list(session.talk), ""
+
+    def _halt(self, request: gr.Request) -> None:
+        self._session(request).halt()
+
+    def _clear(self, request: gr.Request) -> tuple[Any, str]:
+        session = self._session(request)
+        session.halt()
+        for exhibit in session.exhibits:
+            exhibit.turns.clear()
+        current = session.current
+        session.talk = [{"role": "assistant", "content": _opening(current)}] if current else []
+        return list(session.talk), ""
+
+    def _leave(self, request: gr.Request) -> None:
+        self._sessions.forget(str(request.session_hash))
+
+    def _session(self, request: gr.Request) -> Session:
+        return self._sessions.of(str(request.session_hash))
+
+
+def launch(page: Page, host: str, port: int, folder: Path, open_browser: bool) -> None:
+    """Serve the page until it is stopped.
+
+    Args:
+        page: to serve.
+        host: address to listen on.
+        port: to listen on.
+        folder: the only one of which files are given out.
+        open_browser: whether to open it in the user's browser.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    page.build().launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        share=False,
+        quiet=True,
+        ssr_mode=False,
+        allowed_paths=[str(folder)],
+        max_file_size=page.max_bytes,
+        state_session_capacity=64,
+        footer_links=[],
+        theme=gr.themes.Base(
+            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+        ),
+        css=panels.page_css(),
+        head=panels.page_head(),
+    )
+
+
+def _panel(name: str, value: str = "") -> gr.HTML:
+    return gr.HTML(value, elem_id=name, elem_classes="morelli", js_on_load=None, padding=False)
+
+
+def _opening(exhibit: Exhibit) -> str:
+    return f"{exhibit.label}: {headline(exhibit)}."
+
+
+def _asks(ask: Callable[..., Iterator[Any]], words: str) -> Callable[..., Iterator[Any]]:
+    """Return what asks one of the examples; gradio hands `request` to what names its type."""
+
+    def run(request: gr.Request) -> Iterator[tuple[Any, str]]:
+        yield from ask(words, request)
+
+    return run

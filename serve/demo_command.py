@@ -1,0 +1,77 @@
+"""`morelli demo`: the web page, on this machine unless told otherwise."""
+
+import argparse
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+EPILOG = """\
+Examples:
+  morelli demo
+  morelli demo --port 8080 --open
+  morelli demo --host 0.0.0.0 --waiting 4
+
+The page needs the packages of the `serve` extra. It listens on this machine only, unless --host
+says otherwise; it has no accounts, so put it behind something that has before you open it to
+others. Pictures are kept in memory for half an hour at most, and uploads are deleted once read."""
+
+
+def demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `morelli demo`."""
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
+    parser.add_argument(
+        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=7860, help="port (default: 7860)")
+    parser.add_argument(
+        "--waiting", type=int, default=16, metavar="N", help="visitors that may wait (default: 16)"
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """Load the model and serve the page until Ctrl-C; return the exit code."""
+    # Gradio reads these when it is imported: all it writes goes to a folder of our own.
+    folder = Path(tempfile.mkdtemp(prefix="morelli-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        from morelli.serve.app import Page, Settings, launch
+    except ImportError as error:
+        return _failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
+
+    from morelli.data_pipeline.images import Limits
+    from morelli.model.base_weights import PullError
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.model.examiner import Examiner
+    from morelli.serve.desk import Desk
+    from morelli.serve.sessions import Sessions
+
+    try:
+        examiner = Examiner.load(args.checkpoint, prior=args.prior)
+    except (CheckpointError, PullError, ValueError) as error:
+        return _failed(" ".join(str(error).split()))
+    settings = Settings(
+        limits=Limits(max_bytes=50_000_000),
+        waiting=args.waiting,
+        limited_chat="chat" not in examiner.checkpoint.validation,
+    )
+    page = Page(Desk(examiner), Sessions(folder), settings)
+    sys.stderr.write(f"morelli: the page is at http://{args.host}:{args.port} (Ctrl-C stops it)\n")
+    try:
+        launch(page, args.host, args.port, folder, args.open)
+    except OSError as error:
+        return _failed(f"{args.host}:{args.port} cannot be listened on ({error}); choose --port")
+    return 0
+
+
+def _failed(reason: str) -> int:
+    sys.stderr.write(f"morelli: {reason}\n")
+    return 1

@@ -1,0 +1,85 @@
+"""The panels of the web page: fragments of HTML made from a report's record, and nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.serve.guides import guide_of
+from morelli.serve.render import HEADLINES, Views, cited, doubt, environment, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """What the page shows of one picture besides its reasons, each a fragment of HTML."""
+
+    verdict: str
+    viewer: str
+    instruments: str
+    metadata: str
+    stability: str
+    method: str
+
+    @classmethod
+    def of(cls, record: dict[str, Any], views: Views) -> "Panels":
+        """Fill every panel from a record of `morelli.report/1` and its images."""
+        headline, meaning = HEADLINES[Verdict(record["verdict"])]
+        return cls(
+            verdict=_fill(
+                "verdict",
+                record,
+                headline,
+                meaning,
+                doubt(record),
+                1 - record["probability"]["authentic"],
+                [name.value for name in CLASSES],
+                views.where,
+            ),
+            viewer=_fill("viewer", record, views),
+            instruments=_fill("instruments", record, views, guide_of),
+            metadata=_fill("metadata", record),
+            stability=_fill("stability", record),
+            method=_fill("method", record),
+        )
+
+
+def reasons(record: dict[str, Any], finished: bool) -> str:
+    """Return the checked reasons so far, each with a button that opens its measurement."""
+    found = {finding["id"]: finding for finding in record["findings"]}
+    return _fill("reasons", record, cited(record["rationale"]), found, finished)
+
+
+def waiting(name: str) -> str:
+    """Return the card that is shown while a picture is examined."""
+    return _fill("waiting", printable(name))
+
+
+def refused(message: str) -> str:
+    """Return the card for a file that could not be examined."""
+    return _fill("refused", printable(message))
+
+
+def welcome() -> str:
+    """Return the card of an empty page."""
+    return _fill("welcome")
+
+
+def page_css() -> str:
+    """Return the style sheet of the page."""
+    return environment().get_template("page.css").render()
+
+
+def page_head() -> str:
+    """Return the script of the page, for its head."""
+    return f"<script>{environment().loader.get_source(environment(), 'page.js')[0]}</script>"  # type: ignore[union-attr]
+
+
+def _fill(panel: str, *values: Any) -> str:
+    template = environment().get_template("panels.html", globals={"name_of": _name})
+    html = str(getattr(template.module, panel)(*values))
+    # Gradio expands templates in what it is given to show, and a file may have any name.
+    return html.replace("{", "&#123;").replace("$", "&#36;")
+
+
+def _name(record: dict[str, Any]) -> str:
+    return Path(record["image"]["path"]).name

@@ -1,0 +1,179 @@
+"""`morelli report`: many pictures in, a folder of reports out, resumable and in shards."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from morelli.data_pipeline.images import Picture
+    from morelli.data_pipeline.report import Report
+    from morelli.model.examiner import Examiner
+    from morelli.serve.batch import Outcome
+    from morelli.serve.job import Counts
+
+EPILOG = """\
+Examples:
+  morelli report photos/ --out case-17
+  morelli report evidence.zip 'scans/**/*.tif' list.csv --out case-17 --explain suspicious
+  morelli report photos/ --out case-17 --retry-failed
+  morelli report photos/ --out case-17 --shard 3/16      (on each of 16 machines)
+  morelli report --merge --out case-17                   (once, afterwards)
+
+Folders, globs, .zip archives and manifests (.csv or .jsonl with "path" or "image", .txt) may be
+mixed. Each picture gets its folder; index.html lists them, most suspicious first; reports.jsonl
+holds one object a picture, run.json what examined them, custody.jsonl a hash-chained log.
+Killed at any moment, the same command goes on where it ended.
+
+Exit status: 0 done, 1 some inputs failed, 2 the command line is wrong."""
+
+EXPLAIN = ("all", "suspicious", "none")
+
+
+def report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `morelli report`."""
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="folder, glob, manifest or zip")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
+    parser.add_argument(
+        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
+    )
+    parser.add_argument(
+        "--explain",
+        choices=EXPLAIN,
+        default="all",
+        help="which pictures get words; the verdict, map and mask come for all (default: all)",
+    )
+    parser.add_argument("--pdf", action="store_true", help="write each report as PDF, too")
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="try again what could not be examined before"
+    )
+    parser.add_argument(
+        "--shard", type=_shard, metavar="I/N", help="do part I of N; the parts make the whole"
+    )
+    parser.add_argument(
+        "--merge", action="store_true", help="join the logs of all shards in --out, and no more"
+    )
+    parser.add_argument(
+        "--max-pixels", type=_megapixels, default=50.0, metavar="N",
+        help="largest picture to open, in megapixels, at most 200 (default: 50)",
+    )  # fmt: skip
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Examine a batch, or merge its shards; return the exit code."""
+    from morelli.serve.batch import OutputError
+
+    if bool(args.inputs) == args.merge:
+        return _failed("give inputs, or --merge without any", 2)
+    try:
+        counts = _merged(args) if args.merge else _examined(args)
+    except (OutputError, _UnusableError) as error:
+        return _failed(str(error), 1)
+    sys.stderr.write(
+        f"morelli: {counts.examined} examined, {counts.known} known before, "
+        f"{counts.failed} failed; see {args.out / 'index.html'}\n"
+    )
+    return 1 if counts.failed else 0
+
+
+class _UnusableError(Exception):
+    """The model or the inputs cannot be used."""
+
+
+def _merged(args: argparse.Namespace) -> "Counts":
+    from morelli.serve.job import merge
+
+    return merge(args.out)
+
+
+def _examined(args: argparse.Namespace) -> "Counts":
+    from itertools import chain
+
+    from tqdm import tqdm
+
+    from morelli.data_pipeline.images import Limits
+    from morelli.model.base_weights import PullError
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.model.examiner import Examiner
+    from morelli.serve.inputs import InputsError, inputs_of
+    from morelli.serve.job import Job, Shard
+
+    limits = Limits(max_pixels=max(1, round(args.max_pixels * 1_000_000)))
+    shard: Shard = Shard(*args.shard) if args.shard else Shard()
+    try:
+        examiner = Examiner.load(args.checkpoint, prior=args.prior)
+        job = Job(args.out, _settings(examiner, args), shard, args.retry_failed)
+        inputs = chain.from_iterable(inputs_of(given, limits) for given in args.inputs)
+        with tqdm(unit="image", file=sys.stderr, disable=None) as bar:
+            return job.run(
+                _Explaining(examiner, args.explain), inputs, limits, _shower(bar), args.pdf
+            )
+    except (CheckpointError, InputsError, PullError, ValueError) as error:
+        raise _UnusableError(" ".join(str(error).split())) from error
+
+
+class _Explaining:
+    """Examines, and writes words only where they are asked for."""
+
+    def __init__(self, examiner: "Examiner", explain: str) -> None:
+        self._examiner, self._explain = examiner, explain
+
+    def examine(self, picture: "Picture") -> "Report":
+        """Examine one picture."""
+        look = self._examiner.look(picture)
+        wanted = self._explain == "all" or (
+            self._explain == "suspicious" and look.verdict != "authentic"
+        )
+        words = self._examiner.speak(look) if wanted else None
+        return self._examiner.report(picture, look, words)
+
+
+def _settings(examiner: "Examiner", args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the reports of a folder must have in common."""
+    return {
+        "schema": "morelli.report/1",
+        "model": {
+            "name": examiner.checkpoint.name,
+            "version": examiner.checkpoint.version,
+            "sha256": examiner.checkpoint.sha256,
+        },
+        "prior": examiner.prior,
+        "explain": args.explain,
+        "max_pixels": args.max_pixels,
+    }
+
+
+def _shower(bar: Any) -> Callable[["Outcome | None"], None]:
+    from morelli.serve.render import printable
+
+    def show(outcome: "Outcome | None") -> None:
+        if outcome is not None and outcome.page is None:
+            bar.write(f"morelli: {printable(outcome.record['error']['message'])}", file=sys.stderr)
+        bar.update()
+
+    return show
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 3/16")
+    return int(found[1]), int(found[2])
+
+
+def _megapixels(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 200:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 200")
+    return value
+
+
+def _failed(reason: str, code: int) -> int:
+    sys.stderr.write(f"morelli: {reason}\n")
+    return code

@@ -1,0 +1,90 @@
+"""`morelli serve`: the API, on this machine unless told otherwise."""
+
+import argparse
+import ipaddress
+import os
+import sys
+from pathlib import Path
+
+EPILOG = """\
+Examples:
+  morelli serve
+  morelli serve --keys keys.txt --host 0.0.0.0 --port 8000
+  curl -F file=@photo.jpg http://127.0.0.1:8000/v1/examine
+
+Routes: POST /v1/examine, POST /v1/chat/completions (as OpenAI's, pictures as data URLs),
+GET /health, /metrics (Prometheus), /docs and /openapi.json. Pictures are never fetched from
+addresses. An address that others can reach needs --keys: one key of 16 or more characters a line,
+sent as "Authorization: Bearer KEY". Needs the packages of the `serve` extra."""
+
+
+def serve_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `morelli serve`."""
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
+    parser.add_argument(
+        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, one a line")
+    parser.add_argument(
+        "--per-minute", type=int, default=60, metavar="N", help="requests a minute for each caller"
+    )
+    parser.add_argument(
+        "--waiting", type=int, default=8, metavar="N", help="requests served or waiting together"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=120, metavar="S", help="longest time for one request"
+    )
+
+
+def run_serve(args: argparse.Namespace) -> int:
+    """Load the model and serve the API until Ctrl-C; return the exit code."""
+    try:
+        import uvicorn
+
+        from morelli.serve.api import Api, ApiSettings
+    except ImportError as error:
+        return _failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
+
+    from morelli.model.base_weights import PullError
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.model.examiner import Examiner
+    from morelli.serve.counter import read_keys
+    from morelli.serve.desk import Desk
+
+    try:
+        keys = read_keys(args.keys) if args.keys else ()
+        if not keys and not _is_loopback(args.host):
+            return _failed(f"{args.host} can be reached by others; give --keys FILE")
+        settings = ApiSettings(keys, args.per_minute, args.waiting, args.seconds)
+        examiner = Examiner.load(args.checkpoint, prior=args.prior)
+    except (CheckpointError, OSError, PullError, ValueError) as error:
+        return _failed(" ".join(str(error).split()))
+    about = {"name": examiner.checkpoint.name, "version": examiner.checkpoint.version}
+    app = Api(Desk(examiner), settings, about).build()
+    sys.stderr.write(f"morelli: the API is at http://{args.host}:{args.port} (Ctrl-C stops it)\n")
+    uvicorn.run(
+        app,
+        host=args.host,
+        port=args.port,
+        log_level=os.environ.get("MORELLI_LOG_LEVEL", "warning"),
+        timeout_keep_alive=15,
+        limit_concurrency=256,
+        server_header=False,
+    )
+    return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _failed(reason: str) -> int:
+    sys.stderr.write(f"morelli: {reason}\n")
+    return 1

@@ -1,0 +1,105 @@
+"""`morelli chat IMAGE`: an examination, and questions about it, in the terminal."""
+
+import argparse
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from morelli.data_pipeline.report import Report
+    from morelli.model.conversation import Turn
+    from morelli.model.examiner import Look
+    from morelli.serve.desk import Desk
+
+EPILOG = """\
+Examples:
+  morelli chat photo.jpg
+  echo "Where is it altered?" | morelli chat photo.jpg
+
+An empty line or Ctrl-D ends it, Ctrl-C stops an answer, /clear forgets what was said. The model
+that ships was trained on single answers: its replies to questions are weak, and cannot change the
+verdict."""
+
+
+def chat_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `morelli chat`."""
+    parser.add_argument("image", metavar="IMAGE", help="picture file to examine and ask about")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
+    parser.add_argument(
+        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
+    )
+
+
+def run_chat(args: argparse.Namespace) -> int:
+    """Examine, then answer until there are no more questions; return the exit code."""
+    from morelli.data_pipeline.images import ImageError, open_picture
+
+    try:
+        # Asked first: a model need not be loaded to find that there is no picture.
+        picture = open_picture(args.image)
+    except ImageError as error:
+        return _failed(error.message)
+
+    from morelli.model.base_weights import PullError
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.model.examiner import Examiner
+    from morelli.serve.desk import Desk
+    from morelli.serve.downloads import record_of
+    from morelli.serve.render import render_text
+
+    try:
+        desk = Desk(Examiner.load(args.checkpoint, prior=args.prior))
+    except (CheckpointError, PullError, ValueError) as error:
+        return _failed(" ".join(str(error).split()))
+    seen = list(desk.watch(picture, threading.Event()))
+    look, report = seen[-1]
+    sys.stdout.write(render_text(record_of(report), report.where, None) + "\n")
+    _converse(desk, look, report)
+    return 0
+
+
+def _converse(desk: "Desk", look: "Look", report: "Report") -> None:
+    """Answer questions from standard input until it ends."""
+    from morelli.model.conversation import Turn
+
+    asked = sys.stdin.isatty()
+    if asked:
+        sys.stdout.write("\nLimited chat: replies are not checked. An empty line ends it.\n")
+    turns: list[Turn] = []
+    while question := _question(asked):
+        if question == "/clear":
+            turns = []
+            continue
+        turns.append(Turn(question))
+        turns[-1] = Turn(question, _answer(desk, look, report, turns))
+
+
+def _question(asked: bool) -> str:
+    if asked:
+        sys.stdout.write("\n> ")
+        sys.stdout.flush()
+    return sys.stdin.readline().strip()
+
+
+def _answer(desk: "Desk", look: "Look", report: "Report", turns: "list[Turn]") -> str:
+    """Write an answer as it comes, and return it; Ctrl-C ends the answer only."""
+    from morelli.serve.render import printable
+
+    stop, text, withheld = threading.Event(), "", 0
+    try:
+        for said in desk.answer(look, report, list(turns), stop):
+            sys.stdout.write(printable(said.text[len(text) :]))
+            sys.stdout.flush()
+            text, withheld = said.text, said.withheld
+    except KeyboardInterrupt:
+        stop.set()
+    if not text:
+        sys.stdout.write("(no answer that can be shown)")
+    sys.stdout.write(f" ({withheld} withheld that denied the verdict)\n" if withheld else "\n")
+    return text
+
+
+def _failed(reason: str) -> int:
+    sys.stderr.write(f"morelli: {reason}\n")
+    return 1
