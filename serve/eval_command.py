@@ -220,5 +220,5 @@ def _print_layouts(names: list[str]) -> int:
 
 
 def _failed(message: str, status: int) -> int:
-    sys.stderr.write(f"morelli: {' '.join(message.split())}\n")
+    sys.stderr.write(f"morelli: {message.rstrip()}\n")
     return status

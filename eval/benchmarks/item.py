@@ -84,19 +84,6 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
-def folder_named(root: Path, *names: str) -> Path:
-    """Return the first of some folders that exists, whatever the case of its letters.
-
-    Raises:
-        ValueError: there is none.
-    """
-    there = {path.name.lower(): path for path in root.iterdir()} if root.is_dir() else {}
-    for name in names:
-        if name.lower() in there:
-            return there[name.lower()]
-    raise ValueError(f"{root} has no folder {' or '.join(names)}; see `morelli eval NAME --layout`")
-
-
 def mask_beside(folder: Path, stem: str, *endings: str) -> Path:
     """Return the file of a folder that is called a stem and one of some endings.
 

@@ -4,15 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from morelli.eval.benchmarks.edited import (
-    read_autosplice,
-    read_casia1,
-    read_columbia,
-    read_coverage,
-    read_imd2020,
-    read_misd,
-    read_nist16,
-)
 from morelli.eval.benchmarks.generated import (
     read_fakeclue,
     read_genimage,
@@ -21,6 +12,7 @@ from morelli.eval.benchmarks.generated import (
 )
 from morelli.eval.benchmarks.item import Item
 from morelli.eval.benchmarks.manifests import read_manifest
+from morelli.eval.benchmarks.published import layout_of, reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,7 @@ class Benchmark:
     read: Callable[[Path], Iterator[Item]]
 
 
-_LOCAL = "authentic against tampered; masks bright where altered"
+_LOCAL = "authentic against tampered"
 
 BENCHMARKS: dict[str, Benchmark] = {
     "manifest": Benchmark(
@@ -55,52 +47,52 @@ BENCHMARKS: dict[str, Benchmark] = {
     ),
     "misd": Benchmark(
         "Multiple Image Splicing Dataset",
-        "Au/*.jpg\nSp/*.jpg\nGround Truth Masks/<name>.png",
+        layout_of("misd"),
         _LOCAL,
         "Kadam et al., Data 2021; Mendeley Data",
-        read_misd,
+        reader_of("misd"),
     ),
     "casia1": Benchmark(
         "CASIA 1.0 with masks",
-        "Au/*.jpg\nTp/CM/*.jpg, Tp/Sp/*.jpg\nCASIA 1.0 groundtruth/{CM,Sp}/<name>_gt.png",
+        layout_of("casia1"),
         _LOCAL + "; all of Au and Tp (the plus version leaves out some of Au)",
         "Dong et al., ChinaSIP 2013; masks: github.com/namtpham/casia1groundtruth",
-        read_casia1,
+        reader_of("casia1"),
     ),
     "columbia": Benchmark(
         "Columbia uncompressed image splicing",
-        "4cam_auth/*.tif\n4cam_splc/*.tif\n4cam_splc/edgemask/<name>_edgemask.jpg",
+        layout_of("columbia"),
         "authentic against tampered; the green part of an edge mask counts as altered",
         "Hsu and Chang, ICME 2006; Columbia DVMM",
-        read_columbia,
+        reader_of("columbia"),
     ),
     "coverage": Benchmark(
         "COVERAGE, copy-move with similar genuine objects",
-        "image/N.tif (authentic), image/Nt.tif (forged)\nmask/Nforged.tif",
+        layout_of("coverage"),
         "authentic against tampered; the pasted region alone counts as altered",
         "Wen et al., ICIP 2016; github.com/wenbihan/coverage",
-        read_coverage,
+        reader_of("coverage"),
     ),
     "imd2020": Benchmark(
         "IMD2020, real-life manipulations",
-        "ID/ID_orig.jpg\nID/NAME.jpg or .png\nID/NAME_mask.png",
+        layout_of("imd2020"),
         _LOCAL,
         "Novozamsky et al., WACVW 2020",
-        read_imd2020,
+        reader_of("imd2020"),
     ),
     "nist16": Benchmark(
         "NIST Nimble 2016 (NC2016_Test0613)",
-        "reference/manipulation/NC2016-manipulation-ref.csv\nprobe/*\nmask/*, as the table names",
-        "IsTarget Y is tampered; masks dark where altered; near-duplicates are kept",
+        layout_of("nist16"),
+        "IsTarget Y is tampered; near-duplicates are kept",
         "NIST, on request",
-        read_nist16,
+        reader_of("nist16"),
     ),
     "autosplice": Benchmark(
         "AutoSplice, DALL-E 2 inpainting",
-        "Authentic/*.jpg\nForged_JPEG{100,90,75}/*.jpg\nMask/<name>_mask.png",
+        layout_of("autosplice"),
         _LOCAL + "; each JPEG quality is a source",
         "Jia et al., CVPRW 2023; on request",
-        read_autosplice,
+        reader_of("autosplice", part="jpeg_quality"),
     ),
     "sid-set": Benchmark(
         "SID-Set, three classes",

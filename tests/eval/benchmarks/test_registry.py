@@ -35,12 +35,15 @@ def mask(
 def misd(root: Path) -> None:
     grain(root / "Au" / "au_ani_1.jpg")
     grain(root / "Sp" / "sp_1.jpg")
-    mask(root / "Ground Truth Masks" / "sp_1.png")
+    mask(root / "Ground Truth Masks" / "sp_1" / "masks" / "0.png")
 
 
 def casia1(root: Path) -> None:
     grain(root / "Au" / "Au_ani_0001.jpg")
-    for kind, name in (("CM", "Sp_S_NNN_A_ani0031_ani0031_0197"), ("Sp", "Sp_D_CNN_A_pla0005_1")):
+    for kind, name in (
+        ("CM", "Sp_S_NNN_A_ani0031_ani0031_0197"),
+        ("Sp", "Sp_D_NNN_A_ani0001_art0002_0003"),
+    ):
         grain(root / "Tp" / kind / f"{name}.jpg")
         mask(root / "CASIA 1.0 groundtruth" / kind / f"{name}_gt.png")
 
@@ -82,7 +85,7 @@ def autosplice(root: Path) -> None:
     grain(root / "Authentic" / "12.jpg")
     for quality in (75, 100):
         grain(root / f"Forged_JPEG{quality}" / "12_0.jpg")
-    mask(root / "Mask" / "12_0_mask.png")
+    mask(root / "Mask" / "12_mask.png")
 
 
 def sid_set(root: Path) -> None:
@@ -137,7 +140,7 @@ TREES: dict[str, tuple[Callable[[Path], None], list[Verdict], set[str]]] = {
     "coverage": (coverage, [A, T], {"coverage"}),
     "imd2020": (imd2020, [A, T], {"imd2020"}),
     "nist16": (nist16, [T, A], {"nist16"}),
-    "autosplice": (autosplice, [A, T, T], {"autosplice", "Forged_JPEG100", "Forged_JPEG75"}),
+    "autosplice": (autosplice, [A, T, T], {"autosplice", "jpeg_quality 100", "jpeg_quality 75"}),
     "sid-set": (sid_set, [A, S, T], {"sid-set"}),
     "fakeclue": (fakeclue, [T, S, A], {"deepfake", "animal"}),
     "synthscars": (synthscars, [S], {"synthscars"}),
@@ -194,11 +197,21 @@ def test_reference_words_travel_along(tmp_path: Path) -> None:
     assert made("synthscars", tmp_path / "s")[0].sample.answer == "An odd ear."
 
 
-def test_a_missing_picture_is_named_with_the_line_that_lists_it(tmp_path: Path) -> None:
+def test_a_missing_picture_or_mask_is_named(tmp_path: Path) -> None:
     made("nist16", tmp_path)
     (tmp_path / "probe" / "NC2016_0002.jpg").unlink()
-    with pytest.raises(ValueError, match=r"ref\.csv:3: picture .*NC2016_0002\.jpg does not exist"):
+    with pytest.raises(ValueError, match=r"picture .*NC2016_0002\.jpg does not exist"):
         read("nist16", tmp_path)
+    (tmp_path / "mask" / "NC2016_0001_gt.png").unlink()
+    with pytest.raises(ValueError, match=r"NC2016_0001\.jpg: has no mask"):
+        read("nist16", tmp_path)
+
+
+def test_what_a_converter_would_skip_stops_a_benchmark(tmp_path: Path) -> None:
+    made("casia1", tmp_path)
+    grain(tmp_path / "Tp" / "CM" / "odd name.jpg")
+    with pytest.raises(ValueError, match=r"odd name\.jpg"):
+        read("casia1", tmp_path)
 
 
 @pytest.mark.parametrize(
