@@ -79,6 +79,11 @@ class ForgeryVLMConfig(PreTrainedConfig):  # type: ignore[misc]
         """Side of the patch grid of a view, the same for both encoders."""
         return int(self.clip_config.image_size // self.clip_config.patch_size)
 
+    @property
+    def scales(self) -> int:
+        """The number of scales that pictures are cut at."""
+        return len(self.scale_areas) + 1
+
     def scale(self, height: int, width: int) -> int:
         """Return the scale k at which a picture of this size in pixels is cut into views."""
         return 1 + sum(height * width > area for area in self.scale_areas)

@@ -241,9 +241,9 @@ class ForgeryProcessor(ProcessorMixin):  # type: ignore[misc]
         """Return the tokens from the verdict word to the line break after `<seg>`."""
         return self.encode(prefix(verdict).removeprefix(VERDICT_STEM))
 
-    def save(self, folder: Path) -> None:
-        """Write the tokenizer beside a full checkpoint."""
-        self.tokenizer.save_pretrained(str(folder))
+    def save_pretrained(self, save_directory: Any, **_: Any) -> None:
+        """Write the tokenizer into a folder, beside a checkpoint whose configuration has the rest."""
+        self.tokenizer.save_pretrained(str(save_directory))
 
 
 def tiny_tokenizer(config: ForgeryVLMConfig, **settings: Any) -> PreTrainedTokenizerFast:

@@ -37,6 +37,7 @@ class LocaliseConfig:
         towers: False trains only what sits on top of CLIP and the stem, at a third of the cost.
         tiles: tiles of each picture.
         overviews: share of batches whose pictures are also seen whole.
+        coarser: share of batches cut at one scale more than their size asks for.
         sides: sides of the made pictures in pixels.
         maps_dropped: share of pictures whose maps are blanked.
         low_rank_rate: learning rate of CLIP's updates.
@@ -52,6 +53,7 @@ class LocaliseConfig:
     towers: bool = True
     tiles: int = 2
     overviews: float = 0.3
+    coarser: float = 0.15
     sides: tuple[int, ...] = (256, 384, 384, 448, 640, 896, 1152)
     maps_dropped: float = 1 / 3
     low_rank_rate: float = 1e-4
@@ -126,6 +128,7 @@ def run(config: LocaliseConfig) -> Path:
         config.loop.pictures,
         config.maps_dropped,
         config.loop.seed * 10_000_000 + pictures_seen(config.out, config.loop),
+        config.coarser,
     )
     return train(
         model,

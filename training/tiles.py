@@ -37,6 +37,8 @@ class TilePlan:
         maps_dropped: share of pictures whose instrument maps are blanked, so that the network
             learns to look and not only to read them.
         first_seed: of the first picture; each next one adds 1.
+        coarser: share of blocks cut at one scale more than their size asks for, so that the
+            largest pictures, which are dear to make, are not the only ones seen so.
     """
 
     sides: tuple[int, ...]
@@ -45,6 +47,7 @@ class TilePlan:
     block: int
     maps_dropped: float
     first_seed: int
+    coarser: float = 0.0
 
 
 def worker_seeds(first: int, block: int) -> Iterator[tuple[int, int]]:
@@ -82,6 +85,7 @@ class MadeTiles(IterableDataset[dict[str, Tensor]]):
         shared = np.random.default_rng([block, 3])
         side = int(shared.choice(self.plan.sides))
         overview = bool(shared.random() < self.plan.overviews)
+        coarser = bool(shared.random() < self.plan.coarser)
         rng = np.random.default_rng([seed, 1])
         made = make(self.pool, seed, side=side)
         height, width = made.mask.shape
@@ -89,7 +93,8 @@ class MadeTiles(IterableDataset[dict[str, Tensor]]):
         blank = rng.random() < self.plan.maps_dropped
         picture = picture_from_bytes(made.data, f"made-{seed}")
         measurements = () if blank else measure(picture, names)
-        where = layout_for(self.config, height, width)
+        scale = self.config.scale(height, width) + coarser
+        where = layout_for(self.config, height, width, min(scale, self.config.scales))
         chosen = _choose(made.mask, where.corners, where.size, self.plan.tiles, rng)
         maps = stack_maps(measurements, names, height, width)
         views = pack(made.pixels, maps, where, chosen, overview)
