@@ -242,7 +242,7 @@ class ForgeryProcessor(ProcessorMixin):  # type: ignore[misc]
         return self.encode(prefix(verdict).removeprefix(VERDICT_STEM))
 
     def save_pretrained(self, save_directory: Any, **_: Any) -> None:
-        """Write the tokenizer into a folder, beside a checkpoint whose configuration has the rest."""
+        """Write the tokenizer into a checkpoint's folder; its configuration has the rest."""
         self.tokenizer.save_pretrained(str(save_directory))
 
 

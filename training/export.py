@@ -29,7 +29,7 @@ def merge(source: Path | None, out: Path) -> Path:
     checkpoint = load_checkpoint(source)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint.model.save_pretrained(str(out))
-    checkpoint.processor.save(out)
+    checkpoint.processor.save_pretrained(out)
     checkpoint.calibrator.save(out)
     write_list(out, checkpoint.name, checkpoint.version, checkpoint.validation)
     return out
@@ -55,5 +55,5 @@ def export(source: Path | None, out: Path) -> Path:
     language.model.load_state_dict(model.model.language_model.state_dict())
     language.lm_head.load_state_dict(model.lm_head.state_dict())
     language.save_pretrained(str(out / LANGUAGE))
-    checkpoint.processor.save(out / LANGUAGE)
+    checkpoint.processor.save_pretrained(out / LANGUAGE)
     return out

@@ -159,7 +159,7 @@ def save_checkpoint(
         save_adapter(model, inner.config, folder)
     else:
         copy.deepcopy(model).merge_and_unload().save_pretrained(str(folder))
-        processor.save(folder)
+        processor.save_pretrained(folder)
     calibrator.save(folder)
     (folder / "README.md").write_text(str(card))
     write_list(folder, card.name, card.version, validation)
