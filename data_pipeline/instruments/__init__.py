@@ -11,6 +11,7 @@ from morelli.data_pipeline.instruments.jpeg_ghosts import measure_jpeg_ghosts
 from morelli.data_pipeline.instruments.jpeg_grid import measure_jpeg_grid
 from morelli.data_pipeline.instruments.metadata import measure_metadata
 from morelli.data_pipeline.instruments.noise import measure_noise
+from morelli.data_pipeline.instruments.provenance import measure_c2pa
 from morelli.data_pipeline.instruments.resampling import measure_resampling
 from morelli.data_pipeline.instruments.sharpness import measure_sharpness
 from morelli.data_pipeline.instruments.spectrum import measure_spectrum
@@ -28,6 +29,7 @@ INSTRUMENTS: dict[str, Callable[[Picture], Measurement]] = {
     "aberration": measure_aberration,
     "spectrum": measure_spectrum,
     "metadata": measure_metadata,
+    "c2pa": measure_c2pa,
 }
 """Every instrument by its name, in the order in which reports list them."""
 

@@ -30,12 +30,14 @@ _SCALE = Scale(NAME, "dB", _BLOCK, fewest=12)
 _LOWEST, _HIGHEST, _STEP = 42, 96, 3
 _REACH = 2
 """A dip is measured against the qualities this many steps below and above."""
+_SHARED_DIP = 1.0
+"""Median dip in dB from which a quality is the history of the whole picture."""
 _WINDOW = 3
 _FLOOR = 0.15
 """Squared grey levels that rounding adds to every difference."""
 _FEWEST_TEXTURED = 0.1
 _TEXTURED = 2.0
-_MOST_BLOCKS = 6000
+_MOST_BLOCKS = 12000
 """Larger pictures are read on a lattice of blocks, since every block is compressed on its own."""
 _WORST = 55
 """A file saved at this quality or lower hides whatever was saved above it."""
@@ -64,11 +66,18 @@ def _differences(luma: NDArray[np.uint8], qualities: Sequence[int]) -> NDArray[n
     return np.asarray(stack, np.float32)
 
 
-def _dips(differences: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return by how many dB each block dips at each inner quality more than blocks usually do."""
+def _dips(differences: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return by how many dB each block dips at each inner quality more than blocks usually do.
+
+    Returns:
+        (q, h, w) dips; (q,) whether the picture as a whole dips at or near that quality.
+    """
     below, above = differences[: -2 * _REACH], differences[2 * _REACH :]
     dips = (below + above) / 2 - differences[_REACH:-_REACH]
-    return np.asarray(dips - np.median(dips, axis=(1, 2), keepdims=True), np.float32)
+    usual = np.median(dips, axis=(1, 2))
+    near = np.ones(2 * _REACH + 1, np.uint8)
+    shared = np.convolve(usual > _SHARED_DIP, near, mode="same") > 0
+    return np.asarray(dips - usual[:, None, None], np.float32), np.asarray(shared, np.bool_)
 
 
 def _words(reading: Reading) -> str:
@@ -107,10 +116,10 @@ def measure_jpeg_ghosts(picture: Picture) -> Measurement:
     if textured < _FEWEST_TEXTURED:
         reason = "JPEG ghosts cannot be told: the picture is too smooth to change when saved."
         return _SCALE.cannot_tell(reason, details)
-    dips = _dips(differences)
+    dips, shared = _dips(differences)
     inner = np.array(qualities[_REACH:-_REACH])
-    # Near the last quality every block dips, each by as much as it has texture.
-    dips[inner + _REACH * _STEP >= last] = 0
+    # Where all of the picture dips, each block does so by as much as it has texture.
+    dips[shared | (inner + _REACH * _STEP >= last)] = 0
     levels: Grid = np.clip(dips.max(0), 0, None)
     scale = replace(_SCALE, cell=_BLOCK * every)
     if levels.max() > scale.limit():

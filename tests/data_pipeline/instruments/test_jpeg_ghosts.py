@@ -47,10 +47,15 @@ def test_it_cannot_tell_on_smooth_or_badly_saved_pictures(pixels, quality):
 
 
 def test_a_large_picture_is_read_on_a_lattice_to_the_same_end():
-    reading = measure_jpeg_ghosts(saved(np.tile(pasted(60)[:352, :528], (4, 4, 1))))
+    pixels = np.tile(photograph()[:352, :528], (6, 4, 1))
+    large = np.s_[480:1056, 800:1504]
+    pixels[large] = resaved(pixels, 60)[large]
+    reading = measure_jpeg_ghosts(saved(pixels, "BMP"))
     assert reading.anomalous
     assert reading.map is not None
-    assert reading.map.shape == (1408, 2112)
+    assert reading.map.shape == (2112, 2112)
+    inside = reading.map[large].mean()
+    assert inside > 3 * reading.map.mean()
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
