@@ -28,7 +28,6 @@ from morelli.eval.operating_points import OperatingPoint, operating_points
 from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold
 from morelli.eval.verdict_metrics import Verdicts
 from morelli.model.calibration import Calibrator
-from morelli.model.checkpoint import load_checkpoint, read_list, write_list
 
 FIRST_SEED = 900_000_000
 """Of the calibration pictures; training counts up from far below."""
@@ -295,6 +294,7 @@ def calibrate(
         ValueError: see `fit`, `read_pictures` and `Pool`.
     """
     # Torch takes seconds to import, which those who only fit need not wait for.
+    from morelli.model.checkpoint import load_checkpoint, read_list, write_list
     from morelli.model.examiner import Examiner
 
     record = read_list(folder)
