@@ -199,7 +199,11 @@ class Page:
         yield from self._examined(session, path.read_bytes(), path.name)
 
     def _examined(self, session: Session, data: bytes, name: str) -> Iterator[Updates]:
-        yield {self.drop: gr.File(value=None, height=110), self.verdict: panels.waiting(name), self.reasons: ""}
+        yield {
+            self.drop: gr.File(value=None, height=110),
+            self.verdict: panels.waiting(name),
+            self.reasons: "",
+        }
         try:
             picture = picture_from_bytes(data, name, self._settings.limits)
         except ImageError as error:

@@ -38,6 +38,8 @@ def finish(exhibit: Exhibit, folder: Path) -> None:
     """
     validate(exhibit.record)
     exhibit.text = render_text(exhibit.record, exhibit.report.where, None)
+    # A folder of its own, since a picture may be given twice and is forgotten one at a time.
+    folder /= exhibit.label.partition(".")[0]
     folder.mkdir(parents=True, exist_ok=True)
     html = folder / f"{_stem(exhibit.report)}.html"
     html.write_bytes(render_html(exhibit.record, exhibit.views).encode(errors="replace"))
