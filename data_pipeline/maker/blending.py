@@ -270,7 +270,8 @@ def poisson(host: Pixels, layer: Pixels, alpha: Alpha, mixed: bool) -> Pixels:
         return blend(host, layer, alpha)
     mode = cv2.MIXED_CLONE if mixed else cv2.NORMAL_CLONE
     centre = (x + width // 2, y + height // 2)
-    solved = cv2.seamlessClone(layer, host, hard, centre, mode)
+    # The solver writes into the mask that it is given.
+    solved = cv2.seamlessClone(layer, host, hard.copy(), centre, mode)
     return blend(host, np.asarray(solved, np.uint8), (hard > 0).astype(np.float32))
 
 

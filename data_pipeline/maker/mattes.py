@@ -171,4 +171,5 @@ def refine(coarse: Alpha, pixels: Pixels) -> Alpha:
     guided = mean(slope) * grey + mean(offset)
     # Far from the coarse edge the network knows better than the grey levels do.
     guided = np.where((alpha > 0.97) | (alpha < 0.03), alpha, guided)
-    return np.asarray(np.clip((guided - 0.5) * 1.6 + 0.5, 0, 1), np.float32)
+    steepness = min(3.5, 1.2 + 0.4 * grown)
+    return np.asarray(np.clip((guided - 0.5) * steepness + 0.5, 0, 1), np.float32)
