@@ -98,6 +98,7 @@ def write_rows(rows: Iterable[Row], manifest: Path) -> int:
         OSError: it cannot be written.
     """
     count = 0
+    manifest.parent.mkdir(parents=True, exist_ok=True)
     unfinished = manifest.with_name(f".{manifest.name}.part")
     try:
         with unfinished.open("w", encoding="utf-8") as file:

@@ -177,7 +177,9 @@ def from_npz(data: bytes, height: int, width: int) -> Mask:
         name = "mask" if "mask" in names else names[0] if len(names) == 1 else None
         if name is None:
             raise ValueError(f'npz mask needs one array or one named "mask", found {names}')
-        array = np.squeeze(archive[name])
+        array = archive[name]
+    if array.ndim == 3:  # one channel, in front or at the end
+        array = array.reshape([side for side in array.shape if side != 1] or [1, 1])
     return sized(np.asarray(array > 0), height, width)
 
 

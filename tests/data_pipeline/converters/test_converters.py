@@ -7,6 +7,9 @@ from PIL import Image
 
 from morelli.data_pipeline.converters import (
     CONVERTERS,
+    DATA_SETS,
+    FORMATS,
+    WRITERS,
     LayoutError,
     Skipped,
     items,
@@ -19,7 +22,7 @@ from morelli.data_pipeline.schema import Verdict
 
 
 def test_every_converter_has_a_tree(trees: Any) -> None:
-    assert set(trees) == set(CONVERTERS)
+    assert set(trees) == set(DATA_SETS)
 
 
 def test_a_published_layout_is_read_whole(published: Any, tmp_path: Path) -> None:
@@ -73,6 +76,71 @@ def test_another_layout_is_refused_with_what_was_expected_and_found(
 def test_a_missing_folder_is_said_to_be_missing(name: str, tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match="no such file or folder"):
         list(items(name, tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_manifest_survives_each_instruction_format(name: str, trees: Any, tmp_path: Path) -> None:
+    trees["fakeclue"](tmp_path / "clue")
+    trees["coverage"](tmp_path / "coverage")
+    before = [
+        *rows("fakeclue", tmp_path / "clue", tmp_path / "work"),
+        *rows("coverage", tmp_path / "coverage", tmp_path / "work"),
+    ]
+    (tmp_path / "out").mkdir()
+    written = WRITERS[name](before, tmp_path / "out")
+    skipped: list[Skipped] = []
+    after = list(rows(name, written, tmp_path / "again", skipped.append))
+    assert skipped == []
+    for row, again in zip(before, after, strict=True):
+        one, two = row.sample, again.sample
+        assert (one.id, one.verdict, one.kind, one.source) == (
+            two.id, two.verdict, two.kind, two.source
+        )  # fmt: skip
+        assert one.image.read_bytes() == two.image.read_bytes()
+        assert (one.mask is None) == (two.mask is None)
+        assert dict(row.extra) == dict(again.extra)
+        assert again.conversation[0].text.count("<image>") == 1
+        if row.conversation:
+            assert again.conversation == row.conversation
+
+
+def test_llava_files_without_labels_are_labelled_by_their_words(tmp_path: Path) -> None:
+    import json
+
+    Image.new("RGB", (80, 80)).save(tmp_path / "a.png")
+    answers = {
+        "This image is fake. The fur is too smooth.": "synthetic",
+        "The picture has been tampered with in the sky.": "tampered",
+        "Verdict: authentic<seg>\n": "authentic",
+        "I like it.": None,
+    }
+    entries = [
+        {
+            "id": str(number),
+            "image": "a.png",
+            "conversations": [
+                {"from": "human", "value": "<image>\nReal?"},
+                {"from": "gpt", "value": answer},
+            ],
+        }
+        for number, answer in enumerate(answers)
+    ]
+    (tmp_path / "mine.json").write_text(json.dumps(entries))
+    found = list(items("llava", tmp_path))
+    stated = [None if isinstance(one, Skipped) else str(one.verdict) for one in found]
+    assert stated == list(answers.values())
+    assert "mine.json: entry 3" in str(found[3])
+
+
+def test_labels_of_so_fake_are_read_by_name_since_releases_number_them_differently(
+    trees: Any, tmp_path: Path
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    trees["sofake"](tmp_path)
+    path = next((tmp_path / "data").glob("*.parquet"))
+    pyarrow.write_table(pyarrow.read_table(path).replace_schema_metadata(None), path)
+    found = list(items("sofake", tmp_path))
+    assert all(isinstance(one, Skipped) and "no name" in one.reason for one in found)
 
 
 def test_a_mask_of_another_size_and_a_broken_picture_are_skipped_by_name(
