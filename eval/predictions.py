@@ -24,6 +24,9 @@ AS_IS = "as is"
 """The version of a picture that nothing was done to."""
 
 
+_ROUNDING = 1e-9
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """One line, checked.
@@ -151,7 +154,8 @@ def _probability(record: Any) -> tuple[float, ...] | None:
     if record is None:
         return None
     values = tuple(float(record[name]) for name in CLASSES)
-    if min(values) < 0 or not math.isclose(sum(values), 1, abs_tol=1e-3):
+    # one less a sum may come out a rounding error below 0
+    if min(values) < -_ROUNDING or not math.isclose(sum(values), 1, abs_tol=1e-3):
         raise ValueError(f"probability must be of at least 0 each and sum to 1, got {values}")
     return values
 
