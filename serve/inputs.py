@@ -11,6 +11,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from morelli.data_pipeline.formats import format_by_name
@@ -69,6 +70,34 @@ def inputs_of(given: str, limits: Limits) -> Iterator[Input]:
         yield from (_file(name, limits) for name in names if Path(name).is_file())
     else:
         raise InputsError(f"{given}: no such file or folder; check the path")
+
+
+def all_inputs(givens: Iterable[str], limits: Limits) -> Iterator[Input]:
+    """Yield the files of everything on a command line.
+
+    An archive or a manifest that turns out to be damaged is one more file that cannot be examined:
+    what lies beside it is not lost for that.
+    """
+    for given in givens:
+        try:
+            yield from inputs_of(given, limits)
+        except InputsError as error:
+            reason = str(error).removeprefix(f"{given}:").strip()
+            yield Input(given, partial(_refuse, ImageError("unreadable_input", given, reason)))
+
+
+def check_given(given: str) -> None:
+    """Refuse what is not there, before any work is spent.
+
+    Raises:
+        InputsError: no such file or folder, and no pattern that matches one.
+    """
+    if not Path(given).exists():
+        next(inputs_of(given, Limits()))
+
+
+def _refuse(error: ImageError) -> bytes:
+    raise error
 
 
 def _of_file(path: Path, limits: Limits) -> Iterator[Input]:

@@ -90,23 +90,23 @@ def _merged(args: argparse.Namespace) -> "Counts":
 
 
 def _examined(args: argparse.Namespace) -> "Counts":
-    from itertools import chain
-
     from tqdm import tqdm
 
     from morelli.data_pipeline.images import Limits
     from morelli.model.base_weights import PullError
     from morelli.model.checkpoint import CheckpointError
     from morelli.model.examiner import Examiner
-    from morelli.serve.inputs import InputsError, inputs_of
+    from morelli.serve.inputs import InputsError, all_inputs, check_given
     from morelli.serve.job import Job, Shard
 
     limits = Limits(max_pixels=max(1, round(args.max_pixels * 1_000_000)))
     shard: Shard = Shard(*args.shard) if args.shard else Shard()
     try:
+        for given in args.inputs:
+            check_given(given)
         examiner = Examiner.load(args.checkpoint, prior=args.prior)
         job = Job(args.out, _settings(examiner, args), shard, args.retry_failed)
-        inputs = chain.from_iterable(inputs_of(given, limits) for given in args.inputs)
+        inputs = all_inputs(args.inputs, limits)
         with tqdm(unit="image", file=sys.stderr, disable=None) as bar:
             return job.run(
                 _Explaining(examiner, args.explain), inputs, limits, _shower(bar), args.pdf

@@ -6,7 +6,7 @@ import pytest
 
 from morelli.data_pipeline.images import ImageError, Limits
 from morelli.serve import inputs as inputs_module
-from morelli.serve.inputs import InputsError, inputs_of
+from morelli.serve.inputs import InputsError, all_inputs, check_given, inputs_of
 
 LIMITS = Limits(max_bytes=2_000_000)
 
@@ -147,3 +147,20 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"PK but no more")
     with pytest.raises(InputsError, match="cannot be read as an archive"):
         paths(tmp_path / "a.zip")
+
+
+def test_a_damaged_archive_is_a_failure_beside_others_and_a_missing_one_stops_the_run(
+    folder: Path,
+) -> None:
+    broken = folder / "a.zip"
+    broken.write_bytes(b"PK but no more")
+    given = [str(broken), str(folder / "b.jpg")]
+    first, second = all_inputs(given, LIMITS)
+    with pytest.raises(ImageError, match=r"a\.zip: cannot be read as an archive"):
+        first.read()
+    assert second.read() == b"x"
+    for one in given:
+        check_given(one)
+    for gone in ("gone.zip", "*.gif"):
+        with pytest.raises(InputsError):
+            check_given(str(folder / gone))
