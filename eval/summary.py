@@ -1,6 +1,6 @@
 """Turns the readings of a set into its figures, each with an interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -275,14 +275,14 @@ def _words(readings: Sequence[Reading]) -> dict[str, Any] | None:
     return _as_json(figures)
 
 
-def _parts(readings: Sequence[Reading], key: Any) -> dict[str, Any]:
+def _parts(readings: Sequence[Reading], key: Callable[[Reading], str | None]) -> dict[str, Any]:
     """Score each source or kind of manipulation apart, by what it has in common.
 
     Recall is the share that is called anything but authentic (of authentic pictures, authentic);
     AUC holds its manipulated pictures against all authentic ones of the set.
     """
     clean = [one for one in readings if one.said.label is Verdict.AUTHENTIC]
-    names = sorted({key(one) for one in readings if key(one) is not None})
+    names = sorted({name for one in readings if (name := key(one)) is not None})
     if len(names) < 2:
         return {}
     found = {}

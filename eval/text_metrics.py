@@ -69,8 +69,12 @@ def reference_figures(texts: Sequence[str], references: Sequence[str]) -> dict[s
         ValueError: there are no texts, or the numbers differ.
         ImportError: the packages of the `eval` extra are not installed.
     """
-    from rouge_score.rouge_scorer import RougeScorer
-
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError as error:
+        raise ImportError(
+            f"{error}: reference words are compared by an extra, pip install -e '.[eval]'"
+        ) from None
     if len(texts) != len(references) or not texts:
         raise ValueError(f"{len(texts)} texts for {len(references)} references; need one each")
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
