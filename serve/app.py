@@ -336,12 +336,14 @@ def launch(page: Page, host: str, port: int, folder: Path, open_browser: bool) -
         page: to serve.
         host: address to listen on.
         port: to listen on.
-        folder: the only one of which files are given out.
+        folder: where sessions keep what may be downloaded.
         open_browser: whether to open it in the user's browser.
 
     Raises:
         OSError: the port is taken.
     """
+    # Given out from where they lie: gradio would make copies, which outlive the session.
+    gr.set_static_paths([folder])
     page.build().launch(
         server_name=host,
         server_port=port,
@@ -349,7 +351,6 @@ def launch(page: Page, host: str, port: int, folder: Path, open_browser: bool) -
         share=False,
         quiet=True,
         ssr_mode=False,
-        allowed_paths=[str(folder)],
         max_file_size=page.max_bytes,
         state_session_capacity=64,
         footer_links=[],

@@ -63,10 +63,13 @@ def run_demo(args: argparse.Namespace) -> int:
         waiting=args.waiting,
         limited_chat="chat" not in examiner.checkpoint.validation,
     )
-    page = Page(Desk(examiner), Sessions(folder), settings)
+    reports = folder / "reports"
+    sessions = Sessions(reports)
+    sessions.keep_sweeping()
+    page = Page(Desk(examiner), sessions, settings)
     sys.stderr.write(f"morelli: the page is at http://{args.host}:{args.port} (Ctrl-C stops it)\n")
     try:
-        launch(page, args.host, args.port, folder, args.open)
+        launch(page, args.host, args.port, reports, args.open)
     except OSError as error:
         return _failed(f"{args.host}:{args.port} cannot be listened on ({error}); choose --port")
     return 0

@@ -148,6 +148,16 @@ class Sessions:
         with self._lock:
             self._sweep()
 
+    def keep_sweeping(self, every: float = 60.0) -> None:
+        """Sweep from time to time, also while nobody comes, for as long as the process lives."""
+
+        def work() -> None:
+            while True:
+                time.sleep(every)
+                self.sweep()
+
+        threading.Thread(target=work, daemon=True).start()
+
     def __len__(self) -> int:
         """Return how many are open."""
         return len(self._kept)

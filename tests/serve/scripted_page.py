@@ -22,5 +22,6 @@ from morelli.serve.sessions import Sessions  # noqa: E402
 
 if __name__ == "__main__":
     settings = Settings(Limits(max_pixels=4_000_000))
-    page = Page(Desk(Scripted()), Sessions(FOLDER), settings)
-    launch(page, "127.0.0.1", int(sys.argv[1]), FOLDER, open_browser=False)
+    reports = FOLDER / "reports"
+    page = Page(Desk(Scripted()), Sessions(reports), settings)
+    launch(page, "127.0.0.1", int(sys.argv[1]), reports, open_browser=False)
