@@ -89,7 +89,8 @@ def _answer(desk: "Desk", look: "Look", report: "Report", turns: "list[Turn]") -
     stop, text, withheld = threading.Event(), "", 0
     try:
         for said in desk.answer(look, report, list(turns), stop):
-            sys.stdout.write(printable(said.text[len(text) :]))
+            new = said.text[len(text) :].split("\n")
+            sys.stdout.write("\n".join(map(printable, new)))
             sys.stdout.flush()
             text, withheld = said.text, said.withheld
     except KeyboardInterrupt:
