@@ -26,7 +26,8 @@ Altered = Callable[[NDArray[np.uint8]], Mask]
 """Says which pixels of an (H, W, 3) uint8 mask file are altered."""
 
 _MOST_NPZ_BYTES = 2 * MOST_PIXELS
-_MASK_LIMITS = Limits(max_pixels=MOST_PIXELS, min_side=1)
+MASK_LIMITS = Limits(max_pixels=MOST_PIXELS, min_side=1)
+"""Masks may be as small as a pixel."""
 
 
 def above_half(pixels: NDArray[np.uint8]) -> Mask:
@@ -56,12 +57,12 @@ def from_file(path: Path, height: int, width: int, altered: Altered = above_half
         ImageError: no image.
         ValueError: another size than (height, width).
     """
-    return sized(altered(open_picture(path, _MASK_LIMITS).pixels), height, width, str(path))
+    return sized(altered(open_picture(path, MASK_LIMITS).pixels), height, width, str(path))
 
 
 def from_bytes(data: bytes, height: int, width: int, altered: Altered = above_half) -> Mask:
     """Read a mask from the bytes of an image file; errors as `from_file`."""
-    return sized(altered(picture_from_bytes(data, "mask", _MASK_LIMITS).pixels), height, width)
+    return sized(altered(picture_from_bytes(data, "mask", MASK_LIMITS).pixels), height, width)
 
 
 def sized(mask: Mask, height: int, width: int, where: str = "mask") -> Mask:

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from morelli.serve import demo_command, report_command, serve_command, talk_command, train_command
+from morelli.serve import (
+    data_command,
+    demo_command,
+    report_command,
+    serve_command,
+    talk_command,
+    train_command,
+)
 from morelli.serve.eval_command import EVAL_EPILOG, eval_arguments, run_eval
 
 if TYPE_CHECKING:
@@ -308,6 +315,24 @@ VERBS = {
     "data synth": Verb(
         "make labelled training pictures from your own", _SYNTH_EPILOG, _synth_arguments, _synth
     ),
+    "data convert": Verb(
+        "turn published data sets and instruction formats into a manifest, and back",
+        data_command.CONVERT_EPILOG,
+        data_command.convert_arguments,
+        data_command.run_convert,
+    ),
+    "data validate": Verb(
+        "check a manifest before anyone trains on it",
+        data_command.VALIDATE_EPILOG,
+        data_command.validate_arguments,
+        data_command.run_validate,
+    ),
+    "data show": Verb(
+        "write a contact sheet of a manifest: pictures, masks, conversations",
+        data_command.SHOW_EPILOG,
+        data_command.show_arguments,
+        data_command.run_show,
+    ),
     "train localise": Verb(
         "teach the encoders and the mask decoder to find altered pixels",
         train_command.LOCALISE_EPILOG,
@@ -354,7 +379,7 @@ VERBS = {
 """Every command; a second word ("data synth") makes it one of a family. A new verb is a line here
 and its two functions."""
 
-FAMILIES = {"data": "make training data", "train": "train on your own data"}
+FAMILIES = {"data": "make, import, check and show training data", "train": "train on your own data"}
 """First word of a two-word command -> one line for the list of commands."""
 
 
