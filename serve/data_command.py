@@ -34,7 +34,10 @@ Examples:
   morelli data convert casia2 --layout
 
 Writes DIR/manifest.jsonl and, where the source has them otherwise, masks as PNG and packed
-pictures as files. Pictures that are files stay where they are. What cannot be used is listed.
+pictures as files. Pictures that are files stay where they are. An archive is unpacked to
+DIR/unpacked, unless it holds links, paths that lead outside or a bomb.
+
+What cannot be used is listed.
 
 Exit status: 0 done, 1 something could not be used, 2 the command line is wrong."""
 
@@ -64,7 +67,13 @@ def convert_arguments(parser: argparse.ArgumentParser) -> None:
         "name", choices=(*DATA_SETS, *FORMATS, "manifest"), metavar="NAME",
         help="what the source is: a data set, a format, or manifest",
     )  # fmt: skip
-    parser.add_argument("source", nargs="?", type=Path, metavar="PATH", help="its folder or file")
+    parser.add_argument(
+        "source",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="its folder or file, or a zip or tar of it",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to")
     parser.add_argument(
         "--to", choices=("manifest", *FORMATS), default="manifest", metavar="FORMAT",
@@ -105,14 +114,17 @@ def _converted(
     """Return the file written and the number of its pictures."""
     from tqdm import tqdm
 
+    from morelli.data_pipeline.archives import is_archive, unpack
     from morelli.data_pipeline.converters import WRITERS, rows
     from morelli.data_pipeline.manifest import rows_of, write_rows
 
+    out.mkdir(parents=True, exist_ok=True)
+    if is_archive(source):
+        source = unpack(source, out / "unpacked")
     if name == "manifest":
         found = (row for _, row in rows_of(source))
     else:
         found = rows(name, source, out, skipped.append)
-    out.mkdir(parents=True, exist_ok=True)
     count = 0
 
     def counted() -> "Iterator[Row]":
