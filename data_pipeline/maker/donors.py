@@ -149,7 +149,8 @@ def _finished(
 ) -> Patch:
     """Give a donor's view a history and scale it to its mask."""
     aged, steps = _aged(rng, view)
-    pixels = resize(aged, *mask.shape, "area" if drawn["scale"] < 1 else "cubic")
+    height, width = mask.shape
+    pixels = resize(aged, height, width, "area" if drawn["scale"] < 1 else "cubic")
     return Patch(pixels, mask, None, {"donor": source.name, **drawn, "history": steps})
 
 

@@ -188,7 +188,7 @@ def test_a_page_is_forged_as_a_document_where_its_twin_is_an_untouched_page(pool
 
 
 def test_trivial_facts_do_not_tell_forged_from_untouched(pool: Pool) -> None:
-    features, labels = made_features(pool, range(240))
+    features, labels = made_features(pool, range(240), SIDE)
     assert features.shape == (240, len(FEATURES))
     # With 120 of each class the area of a coin-tosser spreads by 0.037: three of that above 0.5.
     assert separability(features, labels) < 0.61
