@@ -6,31 +6,25 @@ Only the standard library is imported here, and each verb imports what it needs,
 
 import argparse
 import logging
-import math
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from morelli.serve import (
     data_command,
     demo_command,
+    examine_command,
     report_command,
     serve_command,
     talk_command,
     train_command,
 )
+from morelli.serve.arguments import count
 from morelli.serve.eval_command import EVAL_EPILOG, eval_arguments, run_eval
-
-if TYPE_CHECKING:
-    from morelli.serve.batch import Outcome
 
 DONE, SOME_FAILED, USAGE, STOPPED = 0, 1, 2, 130
 """Exit codes; the last is what a shell expects of a command stopped by Ctrl-C."""
-
-_MEGAPIXEL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,93 +58,10 @@ def main(argv: list[str] | None = None) -> int:
     if args.debug:
         logging.basicConfig(level=logging.DEBUG)
     try:
-        return int(args.run(args))
+        return int(args.command(args))
     except KeyboardInterrupt:
         _complain("stopped")
         return STOPPED
-
-
-def _examine_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture file to examine")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("reports"),
-        metavar="DIR",
-        help="folder that the reports are written to (default: ./reports)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the report objects, one a line, and no more"
-    )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="DIR",
-        help="trained checkpoint to examine with (default: the one that ships with Morelli)",
-    )
-    parser.add_argument(
-        "--prior",
-        type=_number(0, 0.999),
-        metavar="P",
-        help="share of manipulated pictures among those you examine, such as 0.02 for an insurer; "
-        "the probability is stated for it (default: that of the calibration)",
-    )
-    parser.add_argument(
-        "--max-pixels",
-        type=_number(0, 200),
-        default=50,
-        metavar="N",
-        help="largest picture to open, in megapixels, at most 200 (default: 50)",
-    )
-
-
-def _examine(args: argparse.Namespace) -> int:
-    from morelli.data_pipeline.images import Limits
-    from morelli.serve.batch import OutputError, examine_all, open_folder
-
-    try:
-        # Asked first, since loading a model only to find no place for its report wastes seconds.
-        open_folder(args.out)
-    except OutputError as error:
-        return _failed(error)
-
-    from morelli.model.base_weights import PullError
-    from morelli.model.checkpoint import CheckpointError
-    from morelli.model.examiner import Examiner
-
-    try:
-        examiner = Examiner.load(args.checkpoint, prior=args.prior)
-        limits = Limits(max_pixels=max(1, round(args.max_pixels * _MEGAPIXEL)))
-        show = _shower(len(args.images), args.json)
-        failed = examine_all(examiner, args.images, args.out, limits, show)
-    except (CheckpointError, OutputError, PullError) as error:
-        return _failed(error)
-    return SOME_FAILED if failed else DONE
-
-
-def _shower(total: int, as_json: bool) -> Callable[["Outcome"], None]:
-    """Return what prints each outcome, under a progress bar if there are several."""
-    from tqdm import tqdm
-
-    from morelli.data_pipeline.report import to_line
-    from morelli.serve.render import printable, render_text
-
-    bar = tqdm(total=total, unit="image", file=sys.stderr, disable=None if total > 1 else True)
-    width = min(shutil.get_terminal_size().columns, 100)
-
-    def show(outcome: "Outcome") -> None:
-        bar.clear()
-        if outcome.page is None:
-            _complain(printable(outcome.record["error"]["message"]))
-        if as_json:
-            _say(to_line(outcome.record))
-        elif outcome.page is not None:
-            _say(render_text(outcome.record, outcome.where, outcome.page, width) + "\n")
-        bar.update()
-        if bar.n == total:
-            bar.close()
-
-    return show
 
 
 def _pull_arguments(parser: argparse.ArgumentParser) -> None:
@@ -200,7 +111,7 @@ def _synth_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="folder for images and manifest"
     )
     parser.add_argument(
-        "--count", type=_count, required=True, metavar="N", help="how many samples to make"
+        "--count", type=count, required=True, metavar="N", help="how many samples to make"
     )
     parser.add_argument(
         "--photos", type=Path, required=True, metavar="DIR", help="photographs with a manifest.csv"
@@ -234,21 +145,6 @@ PULL_GROUPS = ("examine", "train", "eval", "all")
 
 _EXIT_CODES = "Exit status: 0 done, 1 some inputs failed, 2 the command line is wrong."
 
-_EXAMINE_EPILOG = f"""\
-Examples:
-  morelli examine photo.jpg
-  morelli examine *.jpg --out case-17/ --prior 0.02
-  morelli examine photo.jpg --json | jq .verdict
-
-Each picture gets a folder with its page (report.html), mask.png, overlay.png, map.png and
-the maps of the instruments; reports.jsonl gets one object a picture. A file that cannot be
-examined gets an object with the reason, and the others are still examined.
-
-The base rate matters: the same evidence means less where manipulations are rare. State it
-with --prior.
-
-{_EXIT_CODES}"""
-
 _PULL_EPILOG = f"""\
 Examples:
   morelli pull
@@ -280,9 +176,9 @@ masks and a manifest. The same seed makes the same bytes.
 VERBS = {
     "examine": Verb(
         "examine pictures: verdict, probability, where, why, and a report",
-        _EXAMINE_EPILOG,
-        _examine_arguments,
-        _examine,
+        examine_command.EPILOG,
+        examine_command.examine_arguments,
+        examine_command.run_examine,
     ),
     "report": Verb(
         "examine many pictures: reports, an index and a record of the run",
@@ -410,31 +306,8 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         verb.configure(one)
-        one.set_defaults(run=verb.run)
+        one.set_defaults(command=verb.run)  # "run" is what a verb may call an argument
     return parser
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    """Return what reads a number above `low` and at most `high` from the command line."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low < value <= high:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number above {low:g} and at most {high:g}"
-            )
-        return value
-
-    return read
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
 
 
 def _failed(error: Exception) -> int:

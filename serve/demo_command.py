@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from morelli.serve.arguments import count, model_arguments
+
 EPILOG = """\
 Examples:
   morelli demo
@@ -21,16 +23,17 @@ others. Pictures are kept in memory for half an hour at most, and uploads are de
 
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli demo`."""
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
-    parser.add_argument(
-        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
-    )
+    model_arguments(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
     parser.add_argument("--port", type=int, default=7860, help="port (default: 7860)")
     parser.add_argument(
-        "--waiting", type=int, default=16, metavar="N", help="visitors that may wait (default: 16)"
+        "--waiting",
+        type=count,
+        default=16,
+        metavar="N",
+        help="visitors that may wait (default: 16)",
     )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morelli.serve.arguments import model_arguments, pixels, size_argument
+
 if TYPE_CHECKING:
     from morelli.data_pipeline.images import Picture
     from morelli.data_pipeline.report import Report
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 EPILOG = """\
 Examples:
   morelli report photos/ --out case-17
-  morelli report evidence.zip 'scans/**/*.tif' list.csv --out case-17 --explain suspicious
+  morelli report evidence.zip scans/**/*.tif list.csv --out case-17 --explain suspicious
   morelli report photos/ --out case-17 --retry-failed
-  morelli report photos/ --out case-17 --shard 3/16      (on each of 16 machines)
-  morelli report --merge --out case-17                   (once, afterwards)
+  morelli report photos/ --out case-17 --shard 3/16
+  morelli report --merge --out case-17
 
+With --shard, each of 16 machines does a part into the same folder; --merge joins them afterwards.
 Folders, globs, .zip archives and manifests (.csv or .jsonl with "path" or "image", .txt) may be
 mixed. Each picture gets its folder; index.html lists them, most suspicious first; reports.jsonl
 holds one object a picture, run.json what examined them, custody.jsonl a hash-chained log.
@@ -36,10 +39,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli report`."""
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="folder, glob, manifest or zip")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
-    parser.add_argument(
-        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
-    )
+    model_arguments(parser)
     parser.add_argument(
         "--explain",
         choices=EXPLAIN,
@@ -56,10 +56,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--merge", action="store_true", help="join the logs of all shards in --out, and no more"
     )
-    parser.add_argument(
-        "--max-pixels", type=_megapixels, default=50.0, metavar="N",
-        help="largest picture to open, in megapixels, at most 200 (default: 50)",
-    )  # fmt: skip
+    size_argument(parser)
 
 
 def run_report(args: argparse.Namespace) -> int:
@@ -99,7 +96,7 @@ def _examined(args: argparse.Namespace) -> "Counts":
     from morelli.serve.inputs import InputsError, all_inputs, check_given
     from morelli.serve.job import Job, Shard
 
-    limits = Limits(max_pixels=max(1, round(args.max_pixels * 1_000_000)))
+    limits = Limits(max_pixels=pixels(args.max_pixels))
     shard: Shard = Shard(*args.shard) if args.shard else Shard()
     try:
         for given in args.inputs:
@@ -162,16 +159,6 @@ def _shard(text: str) -> tuple[int, int]:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 3/16")
     return int(found[1]), int(found[2])
-
-
-def _megapixels(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 200:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 200")
-    return value
 
 
 def _failed(reason: str, code: int) -> int:

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from morelli.serve.arguments import count, model_arguments, number
+
 EPILOG = """\
 Examples:
   morelli serve
@@ -20,23 +22,28 @@ sent as "Authorization: Bearer KEY". Needs the packages of the `serve` extra."""
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli serve`."""
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
-    parser.add_argument(
-        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
-    )
+    model_arguments(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
     parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, one a line")
     parser.add_argument(
-        "--per-minute", type=int, default=60, metavar="N", help="requests a minute for each caller"
+        "--per-minute",
+        type=count,
+        default=60,
+        metavar="N",
+        help="requests a minute for each caller",
     )
     parser.add_argument(
-        "--waiting", type=int, default=8, metavar="N", help="requests served or waiting together"
+        "--waiting", type=count, default=8, metavar="N", help="requests served or waiting together"
     )
     parser.add_argument(
-        "--seconds", type=float, default=120, metavar="S", help="longest time for one request"
+        "--seconds",
+        type=number(0, 3600),
+        default=120,
+        metavar="S",
+        help="longest time for one request",
     )
 
 

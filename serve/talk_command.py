@@ -3,8 +3,9 @@
 import argparse
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from morelli.serve.arguments import model_arguments
 
 if TYPE_CHECKING:
     from morelli.data_pipeline.report import Report
@@ -25,10 +26,7 @@ verdict."""
 def chat_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli chat`."""
     parser.add_argument("image", metavar="IMAGE", help="picture file to examine and ask about")
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained checkpoint to use")
-    parser.add_argument(
-        "--prior", type=float, metavar="P", help="share of manipulated pictures, such as 0.02"
-    )
+    model_arguments(parser)
 
 
 def run_chat(args: argparse.Namespace) -> int:

@@ -137,7 +137,7 @@ def test_every_command_has_help_with_an_example_that_it_accepts(
     assert examples
     for example in examples:
         words = example[1 : example.index("|") if "|" in example else None]
-        assert cli._parser().parse_args(words).run is cli.VERBS[name].run
+        assert cli._parser().parse_args(words).command is cli.VERBS[name].run
 
 
 def test_pull_passes_on_its_group_and_says_what_is_wrong_in_one_line(

@@ -1,0 +1,63 @@
+"""Arguments that several commands share, and readers of numbers that say what would be right."""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+
+def model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which checkpoint to use, and for which base rate to state probabilities."""
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="trained checkpoint to examine with (default: the one that ships with Morelli)",
+    )
+    parser.add_argument(
+        "--prior",
+        type=number(0, 0.999),
+        metavar="P",
+        help="share of manipulated pictures among those you examine, such as 0.02 for an insurer; "
+        "the probability is stated for it (default: that of the calibration)",
+    )
+
+
+def size_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the largest picture to open, in megapixels."""
+    parser.add_argument(
+        "--max-pixels",
+        type=number(0, 200),
+        default=50,
+        metavar="N",
+        help="largest picture to open, in megapixels, at most 200 (default: 50)",
+    )
+
+
+def pixels(megapixels: float) -> int:
+    """Return megapixels as a number of pixels, at least 1."""
+    return max(1, round(megapixels * 1_000_000))
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return what reads a number above `low` and at most `high` from the command line."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low < value <= high:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number above {low:g} and at most {high:g}"
+            )
+        return value
+
+    return read
+
+
+def count(text: str) -> int:
+    """Read a whole number of 1 or more from the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
