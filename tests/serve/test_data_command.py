@@ -24,8 +24,8 @@ def llava(tmp_path: Path) -> Path:
 
 
 def test_the_help_names_every_converter() -> None:
-    assert data_command.DATA_SETS == tuple(DATA_SETS)
-    assert data_command.FORMATS == tuple(FORMATS)
+    assert tuple(DATA_SETS) == data_command.DATA_SETS
+    assert tuple(FORMATS) == data_command.FORMATS
 
 
 def test_there_and_back_and_checked_and_shown(
