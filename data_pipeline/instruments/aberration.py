@@ -30,6 +30,7 @@ NAME = "aberration"
 _BLOCK = 32
 _SCALE = Scale(NAME, "pixels", _BLOCK, fewest=6)
 _WINDOW = 3
+_REWEIGHTINGS = 6
 _TEXTURED = 8.0
 """Mean squared gradient in both directions from which a block tells its displacement."""
 _ALIKE = 0.8
@@ -44,10 +45,13 @@ _WORST, _AMPLE = 75, 93
 
 def _normalised(channel: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return a channel without its local mean and contrast, (H, W)."""
-    wide = channel.astype(np.float32)
-    mean = cv2.blur(wide, (_BLOCK, _BLOCK))
-    spread = cv2.blur(wide * wide, (_BLOCK, _BLOCK)) - mean * mean
-    return np.asarray(32 * (wide - mean) / cv2.sqrt(np.maximum(spread, 4)), np.float32)
+    size = (_BLOCK, _BLOCK)
+    # Whole numbers add up to the same in any order, so that threads cannot change the sums.
+    count = float(_BLOCK**2)
+    mean = cv2.boxFilter(channel, cv2.CV_64F, size, normalize=False) / count
+    squares = cv2.sqrBoxFilter(channel, cv2.CV_64F, size, normalize=False) / count
+    spread = np.sqrt(np.maximum(squares - mean * mean, 4))
+    return np.asarray(32 * (channel - mean) / spread, np.float32)
 
 
 def _displacements(
@@ -86,16 +90,19 @@ def _lens(shift: NDArray[np.float32], weight: Grid) -> NDArray[np.float32]:
     Fitted robustly: what does not follow the lens of the rest must not bend it.
     """
     rows, columns = np.indices(weight.shape, np.float64)
-    zero, one = np.zeros_like(rows), np.ones_like(rows)
-    terms = np.stack([np.stack([columns, one, zero], -1), np.stack([rows, zero, one], -1)], -2)
-    model = np.zeros(shift.shape)
+    across, down = shift[..., 0].astype(np.float64), shift[..., 1].astype(np.float64)
     trust = weight.astype(np.float64)
-    for _ in range(6):
-        # einsum, not matmul: BLAS may add up in another order with another number of threads.
-        normal = np.einsum("hwki,hwkj,hw->ij", terms, terms, trust) + 1e-6 * np.eye(3)
-        moment = np.einsum("hwki,hwk,hw->i", terms, shift.astype(np.float64), trust)
-        model = np.einsum("hwki,i->hwk", terms, np.linalg.solve(normal, moment))
-        distance = np.linalg.norm(shift - model, axis=-1)
+    model = np.zeros(shift.shape)
+    for _ in range(_REWEIGHTINGS):
+        # Sums, not einsum: that adds up in another order where memory is aligned otherwise.
+        total, right, low = trust.sum(), (trust * columns).sum(), (trust * rows).sum()
+        far = (trust * (columns**2 + rows**2)).sum()
+        normal = np.array([[far, right, low], [right, total, 0], [low, 0, total]])
+        pulled = (trust * (columns * across + rows * down)).sum()
+        moment = np.array([pulled, (trust * across).sum(), (trust * down).sum()])
+        scale, left, top = np.linalg.solve(normal + 1e-6 * np.eye(3), moment)
+        model = np.stack([scale * columns + left, scale * rows + top], -1)
+        distance = np.sqrt((across - model[..., 0]) ** 2 + (down - model[..., 1]) ** 2)
         spread = max(0.05, 1.5 * float(np.median(distance[weight > 0])))
         trust = weight * np.square(np.clip(1 - np.square(distance / (3 * spread)), 0, None))
     return np.asarray(model, np.float32)
@@ -134,7 +141,8 @@ def measure_aberration(picture: Picture) -> Measurement:
         usable = max(usable, share)
         apart = shift - _lens(shift, weight)
         around = [smooth(apart[..., axis], weight, _WINDOW, fill=True) for axis in (0, 1)]
-        levels = np.maximum(levels, cv2.magnitude(*around))
+        # Not cv2.magnitude: its last digit changes from run to run.
+        levels = np.maximum(levels, np.sqrt(around[0] ** 2 + around[1] ** 2))
     if usable == 0:
         reason = "Colour fringes cannot be read: too few parts have edges without colour."
         return _SCALE.cannot_tell(reason, details)

@@ -5,7 +5,8 @@
 Every photograph is read as it is and in versions with an ordinary history, because none of these
 may raise an alarm. Five folds keep each camera, or each source where no camera is known, together:
 a fold's false alarms are counted with the range fitted on the other four. Instruments named by
-`--keep` have a range that is given, not fitted: their alarms are counted, their range stays.
+`--keep` have a range that is given, not fitted: their alarms on files as they are are counted,
+their range stays.
 Readings go to `--cache` at once, so that a fit that was cut off goes on where it stopped.
 """
 
@@ -89,12 +90,14 @@ class Reader:
     """Reads instruments on a photograph and its versions, but nothing that is known already.
 
     Attributes:
-        instruments: names in the table.
+        instruments: names in the table, read on every version.
+        as_is_alone: names of others, read on the file as it is alone.
         num_versions: of the versions beside the file as it is, drawn by its name.
         known: what earlier runs read, by photograph.
     """
 
     instruments: tuple[str, ...]
+    as_is_alone: tuple[str, ...]
     num_versions: int
     known: Mapping[str, Readings]
 
@@ -106,10 +109,10 @@ class Reader:
     def __call__(self, path: Path) -> Readings:
         """Read all chosen versions of one photograph."""
         found = {key: dict(values) for key, values in self.known.get(path.name, {}).items()}
-        missing = {
-            version: [name for name in self.instruments if name not in found.get(version, {})]
-            for version in self._chosen(path)
-        }
+        missing = {}
+        for version in self._chosen(path):
+            wanted = self.instruments + (self.as_is_alone if version == AS_IS else ())
+            missing[version] = [name for name in wanted if name not in found.get(version, {})]
         if not any(missing.values()):
             return found
         picture = open_picture(path)
@@ -171,7 +174,7 @@ def _values(readings: Sequence[Readings], name: str, as_is: bool) -> list[float]
         values[name]
         for versions_read in readings
         for version, values in versions_read.items()
-        if (version == AS_IS) == as_is
+        if (version == AS_IS) == as_is and name in values
     ]
     return [value for value in found if value is not None]
 
@@ -248,6 +251,8 @@ def fit(readings: Sequence[Readings], folds: Sequence[int], sought: Sought) -> d
         limit = sought.high(fitted)
         raised = 0
         for version, values in ((v, values) for read in held_out for v, values in read.items()):
+            if sought.name not in values:
+                continue
             value = values[sought.name]
             counts[version] += 1
             readable[version] += value is not None
@@ -273,20 +278,18 @@ def together(
 ) -> dict[str, Any]:
     """Count the photographs, as they are, on which any of the instruments raises an alarm.
 
-    Ranges are those fitted on the other folds, or given.
+    Only photographs count that all of them have read. Ranges are those fitted on the other folds,
+    or given.
     """
-    alarms = 0
+    names = {one.name for one in sought}
+    alarms = count = 0
     for fitted, held_out in _split(readings, folds):
         limits = {one.name: one.high(fitted) for one in sought}
-        alarms += sum(
-            any(
-                value is not None and value > limits[name]
-                for name, value in read[AS_IS].items()
-                if name in limits
-            )
-            for read in held_out
-        )
-    return {**_rate(alarms, len(readings)), "instruments": [one.name for one in sought]}
+        for values in (read[AS_IS] for read in held_out if names <= set(read[AS_IS])):
+            count += 1
+            read = {name: values[name] for name in names}
+            alarms += any(v is not None and v > limits[name] for name, v in read.items())
+    return {**_rate(alarms, count), "instruments": [one.name for one in sought]}
 
 
 def _arguments(command: Sequence[str]) -> argparse.Namespace:
@@ -298,6 +301,7 @@ def _arguments(command: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--versions", type=int, default=len(HISTORIES))
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--cached", action="store_true", help="read nothing; fit on the cache")
     parser.add_argument("--out", type=Path, default=RANGES)
     parser.add_argument("--processes", type=int, default=1)
     return parser.parse_args(command)
@@ -313,9 +317,15 @@ def main(command: Sequence[str]) -> None:
     # In an order without order, so that those for which there is time are a fair sample.
     rows.sort(key=lambda row: zlib.crc32(row["path"].encode()))
     kept = tuple(name for name in arguments.keep if name not in names)
-    reader = Reader((*names, *kept), arguments.versions, _known(arguments.cache))
+    known = _known(arguments.cache)
+    if arguments.cached:
+        rows = [row for row in rows if Path(row["path"]).name in known]
+    reader = Reader(tuple(names), kept, arguments.versions, known)
     paths = [arguments.photos / row["path"] for row in rows]
-    readings = read_all(paths, reader, arguments.cache, arguments.seconds, arguments.processes)
+    if arguments.cached:
+        readings = [known[path.name] for path in paths]
+    else:
+        readings = read_all(paths, reader, arguments.cache, arguments.seconds, arguments.processes)
     folds = folds_of([row["camera"] or row["source"] for row in rows[: len(readings)]])
     document.update(
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -1,9 +1,9 @@
 """Metadata: does the file contradict itself, or say that it was generated or put together?
 
-Thumbnail against picture, EXIF against XMP, dates against each other, quantisation tables against
-the software that is named: Kee, Johnson and Farid, "Digital image authentication from JPEG
-headers", IEEE TIFS 2011; Kee and Farid, "Digital image authentication from thumbnails", SPIE 2010.
-The source type is IPTC's. Anyone can write or remove metadata, so its absence says nothing.
+Thumbnail against picture, EXIF against XMP, dates against each other: Kee, Johnson and Farid,
+"Digital image authentication from JPEG headers", IEEE TIFS 2011; Kee and Farid, "Digital image
+authentication from thumbnails", SPIE 2010. The source type is IPTC's. Anyone can write or remove
+metadata, so its absence says nothing.
 """
 
 import re
@@ -93,7 +93,7 @@ def _days_after(one: datetime | None, other: datetime | None) -> float:
     return (one - other).total_seconds() / 86400 if one and other else 0.0
 
 
-def _contradictions(picture: Picture, facts: FileFacts, likeness: float | None) -> Iterator[str]:
+def _contradictions(facts: FileFacts, likeness: float | None) -> Iterator[str]:
     """Yield where a file contradicts itself, in words of ours only."""
     xmp = dict(facts.xmp)
     if likeness is not None and likeness < _ALIKE:
@@ -104,10 +104,6 @@ def _contradictions(picture: Picture, facts: FileFacts, likeness: float | None) 
         yield "EXIF and XMP name different cameras"
     if abs(_days_after(moment(xmp.get("created")), facts.captured)) > _APART_DAYS:
         yield "EXIF and XMP give different dates"
-    writer = writer_of(luma_table(picture.data)) if picture.format == "JPEG" else None
-    unnamed = facts.make and not _named(facts.programs, ("photoshop", "adobe", "lightroom"))
-    if unnamed and "Photoshop" in (writer or ""):
-        yield "its tables are Photoshop's, which it does not name"
 
 
 def measure_metadata(picture: Picture) -> Measurement:
@@ -122,6 +118,7 @@ def measure_metadata(picture: Picture) -> Measurement:
     details: dict[str, Any] = {
         "camera": f"{facts.make} {facts.model}".strip() or None,
         "software": facts.software or None,
+        "written_by": writer_of(luma_table(picture.data)) if picture.format == "JPEG" else None,
         "editor": _named(facts.programs, _EDITORS),
         "source_type": dict(facts.xmp).get("source_type"),
         "position": "stated, not shown" if facts.position else None,
@@ -130,7 +127,7 @@ def measure_metadata(picture: Picture) -> Measurement:
     if not facts.any:
         statement = "The metadata tells nothing: the file has none, as is usual on the web."
         return Measurement(NAME, None, _UNIT, expected, 0.0, statement, details=details)
-    signs = [*_said_outright(facts), *_contradictions(picture, facts, likeness)]
+    signs = [*_said_outright(facts), *_contradictions(facts, likeness)]
     details["signs"] = signs
     value = float(len(signs))
     if signs:

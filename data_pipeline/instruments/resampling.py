@@ -48,10 +48,9 @@ def _spectra(rough: NDArray[np.float32], step: int) -> NDArray[np.float32]:
 
     What is above the frequencies around counts, and of that what is above the usual tile.
     """
-    means = cv2.boxFilter(rough, -1, (1, _TILE), borderType=cv2.BORDER_REFLECT)
-    # The filter is centred: entry _TILE // 2 is the mean of the first _TILE rows.
-    first = _TILE // 2
-    means = means[first : first + rough.shape[0] - _TILE + 1 : step]
+    total = np.cumsum(rough, axis=0, dtype=np.float64)
+    total = np.concatenate([np.zeros_like(total[:1]), total])
+    means = ((total[_TILE:] - total[:-_TILE])[::step] / _TILE).astype(np.float32)
     tiles = np.lib.stride_tricks.sliding_window_view(means, _TILE, axis=1)[:, ::step]
     centred = (tiles - tiles.mean(-1, keepdims=True)) * np.hanning(_TILE).astype(np.float32)
     level = 10 * np.log10(np.square(np.abs(rfft(centred, axis=-1))) + 1e-9)

@@ -30,7 +30,10 @@ from morelli.data_pipeline.schema import Measurement
 NAME = "sharpness"
 _BLOCK = 32
 _SCALE = Scale(NAME, "times", _BLOCK, fewest=6, ratios=True)
-_EDGE = 3.0
+_BLUR = 2.0
+"""Standard deviation in pixels of the blur whose effect is read."""
+
+_EDGE = 2.0
 """Root mean square step after blurring, in grey levels, from which a block has edges."""
 _NOISE = 4.0
 """Squared grey levels that noise and compression add to steps."""
@@ -39,11 +42,11 @@ _FEWEST_USABLE = 0.1
 _AMPLE_USABLE = 0.4
 
 
-def _steps(gray: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the gradient of (H, W) grey levels, per two pixels."""
+def _squared_steps(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the squared gradient of (H, W) grey levels, per two pixels."""
     across = cv2.filter2D(gray, -1, np.array([[-1, 0, 1]], np.float32))
     down = cv2.filter2D(gray, -1, np.array([[-1], [0], [1]], np.float32))
-    return np.asarray(cv2.magnitude(across, down), np.float32)
+    return np.asarray(across * across + down * down, np.float32)
 
 
 def _loss(gray: NDArray[np.float32]) -> tuple[Grid, Grid]:
@@ -54,8 +57,8 @@ def _loss(gray: NDArray[np.float32]) -> tuple[Grid, Grid]:
         sharper; (h, w) weight, 0 where there are no edges.
     """
     # Squared, the few steps on edges outweigh the many beside them.
-    before = block_means(np.square(_steps(gray)), _BLOCK)
-    after = block_means(np.square(_steps(cv2.GaussianBlur(gray, (0, 0), 1.0))), _BLOCK)
+    before = block_means(_squared_steps(gray), _BLOCK)
+    after = block_means(_squared_steps(cv2.GaussianBlur(gray, (0, 0), _BLUR)), _BLOCK)
     weight = np.clip(np.sqrt(after) / _EDGE - 1, 0, 1).astype(np.float32)
     return 0.5 * np.log((before + _NOISE) / (after + _NOISE)), weight
 

@@ -49,10 +49,12 @@ def _photoshop_tables() -> dict[tuple[int, ...], str]:
     """Return the luma tables of Photoshop's named settings, which Pillow keeps as presets."""
     known = {}
     for names, dialogue in ((_PHOTOSHOP, "Save As"), (_PHOTOSHOP_WEB, "Save for Web")):
-        for name in names:
-            words = name.removeprefix("web_").replace("_", " ")
-            luma = JpegPresets.presets[name]["quantization"][0]
-            known[tuple(luma)] = f"Adobe Photoshop ({dialogue}, {words})"
+        for preset in names:
+            words = preset.removeprefix("web_").replace("_", " ")
+            luma = JpegPresets.presets[preset]["quantization"][0]
+            # Nikon's first cameras wrote some of these tables too.
+            name = f"Adobe Photoshop ({dialogue}, {words}), or a camera with the same table"
+            known[tuple(luma)] = name
     return known
 
 

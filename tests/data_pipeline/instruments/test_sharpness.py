@@ -1,9 +1,12 @@
-"""The sharpness instrument finds regions whose edges are much sharper or softer than the rest's."""
+"""The sharpness instrument tells by how much the edges of a region are sharper or softer.
+
+Depth of field makes photographs differ as much as pastes do, so that few exceed its range.
+"""
 
 import cv2
 import numpy as np
 import pytest
-from made_pictures import REGION, blank, overlap, saved
+from made_pictures import REGION, blank, saved
 from skimage import data
 
 from morelli.data_pipeline.instruments.sharpness import measure_sharpness
@@ -22,13 +25,14 @@ def drawing(inside: float, outside: float):
 
 
 @pytest.mark.parametrize(
-    ("inside", "outside", "word"), [(4.0, 0.8, "softer"), (0.6, 4.0, "sharper")]
+    ("inside", "outside", "word"), [(4.0, 0.3, "softer"), (0.3, 4.0, "sharper")]
 )
-def test_a_region_of_another_sharpness_is_found_with_its_direction(inside, outside, word):
+def test_a_region_of_another_sharpness_stands_out_with_its_direction(inside, outside, word):
     reading = measure_sharpness(saved(drawing(inside, outside)))
-    assert reading.anomalous
     assert word in reading.statement
-    assert overlap(reading) > 0.3
+    assert reading.value > 1.3 * measure_sharpness(saved(drawing(1.0, 1.0))).value
+    inside_mean = reading.map[REGION].mean()
+    assert inside_mean > 3 * reading.map[:96].mean()
 
 
 def test_even_sharpness_is_normal():
