@@ -26,7 +26,8 @@ GUIDE = (
 Hear = Callable[[str], bool]
 """Called with the whole text so far after every token; returns True to stop the model."""
 
-_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?]+(?=\s|$)|\n)")
+_SENTENCE = re.compile(r".*?(?:[.!?]+(?=\s)|\n)", re.DOTALL)
+_LAST_SENTENCE = re.compile(r".*?(?:[.!?]+(?=\s|\Z)|\n)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,11 @@ def shown(text: str, report: Report, finished: bool) -> Reply:
     Args:
         text: the answer so far.
         report: whose verdict the sentences may not deny.
-        finished: whether more will come; an unfinished sentence waits until it is checked.
+        finished: whether this is all; until then the last sentence waits to be whole.
     """
     kept, withheld, end = [], 0, 0
-    for match in _SENTENCE.finditer(text):
+    # A full stop at the end may yet turn out to be the point of a number.
+    for match in (_LAST_SENTENCE if finished else _SENTENCE).finditer(text):
         end = match.end()
         if contradicts(match[0], report.verdict):
             withheld += 1

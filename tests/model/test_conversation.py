@@ -114,6 +114,9 @@ def test_a_sentence_that_denies_the_verdict_is_withheld(
     assert (waiting.text, waiting.withheld) == ("The grain is even.", 1)
     done = shown(text, report, finished=True)
     assert done.text == "The grain is even. I do not know wh ..."
+    numbers = "It asks 'Where?' and reads 3.5 times"
+    assert shown(f"{numbers} as much. And 2.", report, finished=False).text == f"{numbers} as much."
+    assert shown(f"{numbers} as much.", report, finished=True).text == f"{numbers} as much."
     agreeing = f"This picture is {report.verdict}."
     if report.verdict is not Verdict.INCONCLUSIVE:
         assert shown(agreeing, report, finished=True).text == agreeing

@@ -114,7 +114,7 @@ def test_a_request_without_a_file_says_what_is_missing(api: Any) -> None:
     assert "file" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("key", ["", "wrong-key-0123456789", KEYS[0][:-1]])
+@pytest.mark.parametrize("key", ["none", "wrong-key-0123456789", KEYS[0][:-1]])
 def test_without_a_key_nobody_is_served(api: Any, key: str) -> None:
     answer = api.post(
         "/v1/examine",
