@@ -44,7 +44,7 @@ _STRONGEST = (
     "|Which reading (counts|weighs|matters) (most|more than the others)?"
 )
 _CANNOT = (
-    "What (can't|can you not|are you unable to) (tell|see|say|know|judge)(| here| about it)?"
+    "What (can't you|can you not|are you unable to) (tell|see|say|know|judge)(| here| about it)?"
     "|Where (are|lie) (the|your) limits(| here)?|What (do|did) you (not know|leave open|miss)?"
 )
 _PREMISE = (
