@@ -112,7 +112,9 @@ def ratio_of(above: Values, below: Values) -> Statistic:
 
     def ratio(weights: Weights) -> Values:
         whole = weights @ below
-        return np.divide(weights @ above, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+        shares: Values = np.full(len(whole), np.nan)
+        np.divide(weights @ above, whole, out=shares, where=whole > 0)
+        return shares
 
     return ratio
 
@@ -135,4 +137,5 @@ def _resamples(groups: Sequence[NDArray[np.intp]], count: int) -> Iterator[Weigh
 
 def _interval(value: float, drawn: Sequence[Values], count: int) -> Estimate:
     low, high = np.nanpercentile(np.concatenate(drawn), _TAILS)
-    return Estimate(value, float(low), float(high), count)
+    # Resamples of a calibration error lie above it: an interval always holds its own figure.
+    return Estimate(value, min(float(low), value), max(float(high), value), count)

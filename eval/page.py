@@ -26,6 +26,9 @@ _ROWS = {
     "worst": "Worst maps: lowest F1",
     "best": "Best maps: highest F1",
 }
+_FIRST = ("Where", "Whether", "Beside other systems")
+"""Tables that come before the curves and the pictures; others come after."""
+
 _ROBUST = {"f1": "Pixel F1", "auc": "Verdict AUC", "flip_rate": "Verdict flips"}
 
 
@@ -35,10 +38,16 @@ def render_page(scores: Mapping[str, Any]) -> str:
     Pictures that are no longer there are left out, and so is what no set defines.
     """
     template = _environment().get_template("evaluation.html")
+    sections = [section for section in sections_of(scores) if section[3]]
     return template.render(
         scores=scores,
-        sections=[section for section in sections_of(scores) if section[3]],
-        charts=[(one, charts) for one in scores["sets"] if (charts := list(_charts(one)))],
+        main=[section for section in sections if section[0] in _FIRST],
+        details=[section for section in sections if section[0] not in _FIRST],
+        charts=[
+            (one, charts)
+            for one in scores["sets"]
+            if one["version"] == AS_IS and (charts := list(_charts(one)))
+        ],
         robustness=list(_robustness(scores)),
         galleries=[
             (one["set"], rows)

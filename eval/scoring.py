@@ -54,8 +54,10 @@ def score(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is empty; there is nothing to score")
     thresholds = transferred_thresholds(groups)
     sets = [
-        summary_of(*group, readings, thresholds[group], THRESHOLD)
-        for group, readings in tqdm(groups.items(), unit="set", desc="figures", disable=None)
+        summary_of(name, version, readings, thresholds[name, version], THRESHOLD)
+        for (name, version), readings in tqdm(
+            groups.items(), unit="set", desc="figures", disable=None
+        )
     ]
     return {
         "schema": SCHEMA,

@@ -126,7 +126,7 @@ class Verdicts:
     @property
     def positive(self) -> Flags:
         """(n,) true for anything but authentic."""
-        return self.label != 0
+        return np.asarray(self.label != 0)
 
     @property
     def score(self) -> Values:
@@ -254,4 +254,5 @@ def adaptive_bins(scores: Values) -> NDArray[np.intp]:
 
 def _members(bins: NDArray[np.intp]) -> Values:
     """Return (n, K) 1 where an image lies in a bin."""
-    return (bins[:, None] == np.unique(bins)).astype(float)
+    members: Values = (bins[:, None] == np.unique(bins)).astype(np.float64)
+    return members

@@ -45,7 +45,7 @@ def _item(name: str, entry: Entry, part: str | None) -> Item:
         image=entry.image,
         verdict=entry.verdict,
         kind=entry.kind,
-        source=f"{part} {entry.extra[part]}" if part in entry.extra else name,
+        source=f"{part} {entry.extra[part]}" if part and part in entry.extra else name,
         answer=entry.answer,
     )
     return Item(name, sample, str(entry.image), entry.mask)
