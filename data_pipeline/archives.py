@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -77,8 +78,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = DEFAULT_LIMITS) 
         raise ArchiveError(f"{archive}: is no zip or tar archive")
     folder.mkdir(parents=True)
     try:
-        opened = zipfile.ZipFile if zipfile.is_zipfile(archive) else tarfile.open
-        with opened(archive) as packed:
+        with _opened(archive) as packed:
             _check(archive, _members(packed), limits)
             _write(archive, _members(packed), folder, limits)
     except _BROKEN as error:
@@ -90,23 +90,23 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = DEFAULT_LIMITS) 
     return folder
 
 
+def _opened(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
+    if zipfile.is_zipfile(archive):
+        return zipfile.ZipFile(archive)
+    return tarfile.open(archive)
+
+
 def _members(packed: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Member]:
     if isinstance(packed, zipfile.ZipFile):
         for info in packed.infolist():
-            mode = info.external_attr >> 16
-            oddity = "a link" if stat.S_ISLNK(mode) else ""
-            yield _Member(info.filename, oddity, info.is_dir(), lambda i=info: packed.open(i))  # type: ignore[misc]
+            oddity = "a link" if stat.S_ISLNK(info.external_attr >> 16) else ""
+            yield _Member(info.filename, oddity, info.is_dir(), partial(packed.open, info))
         return
     for member in packed:
         oddity = "" if member.isfile() or member.isdir() else "a device"
         if member.issym() or member.islnk():
             oddity = "a link"
-        yield _Member(
-            member.name,
-            oddity,
-            member.isdir(),
-            lambda m=member: packed.extractfile(m),  # type: ignore[misc]
-        )
+        yield _Member(member.name, oddity, member.isdir(), partial(packed.extractfile, member))
 
 
 def _check(archive: Path, members: Iterator[_Member], limits: ArchiveLimits) -> None:

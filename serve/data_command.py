@@ -121,6 +121,7 @@ def _converted(
     out.mkdir(parents=True, exist_ok=True)
     if is_archive(source):
         source = unpack(source, out / "unpacked")
+    found: Iterator[Row]
     if name == "manifest":
         found = (row for _, row in rows_of(source))
     else:
