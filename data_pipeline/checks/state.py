@@ -50,7 +50,8 @@ class State:
             row = None
         if row is None:
             self._base.execute("INSERT INTO progress VALUES (?, 0, 0, 0)", (known,))
-        self.offset, self.line = (row[1], row[2]) if row else (0, 0)
+        self.offset: int = row[1] if row else 0
+        self.line: int = row[2] if row else 0
 
     def save(self, offset: int, line: int) -> None:
         """Keep everything so far: a run that starts again goes on after this line."""

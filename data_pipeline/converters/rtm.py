@@ -42,7 +42,7 @@ def read(root: Path) -> Entries:
 
 
 def _splits(folder: Path) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for split in _SPLITS:
         names = folder / f"{split}.txt"
         if names.is_file():
