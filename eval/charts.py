@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 320, 268
-_LEFT, _TOP, _RIGHT, _BOTTOM = 44, 14, 12, 42
+_LEFT, _TOP, _RIGHT, _BOTTOM = 52, 14, 12, 42
 _COLOURS = 6
 """Colours that the page's style sheet has for lines: .c0 to .c5."""
 
