@@ -1,5 +1,6 @@
 """Fine-tune on one's own labelled pictures: check, split, learn, choose, calibrate, compare."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 
 from morelli.data_pipeline.schema import CLASSES
-from morelli.eval.calibrate import Readings
+from morelli.eval.calibrate import Reading
 from morelli.eval.calibrate import fit as fit_calibrator
 from morelli.eval.pixel_metrics import PixelCounts
 from morelli.model.calibration import Calibrator
@@ -31,7 +32,9 @@ from morelli.training.start import Start, start_from
 
 SAMPLES = "samples"
 
-_LEAST_TO_CALIBRATE = 20
+_LEAST_TO_CALIBRATE = 10
+"""Authentic pictures, and manipulated ones, that a calibrator can be fitted on."""
+
 _SHOWN = 8
 _ALTERED = (40, 40, 230)
 
@@ -95,7 +98,8 @@ def run(config: SFTConfig) -> Path:
     before = before_training(reader, test, config.most_tokens, config.out)
     if not learn(begun, train, validation, config):
         return config.out
-    calibrator = calibrate(begun, validation)
+    sources = [sample.source or sample.id for sample in parts.validation]
+    calibrator = calibrate(begun, validation, sources)
     reader = RolloutReader(forgery_vlm(begun.model), begun.processor, calibrator)
     after = held_out(reader, test, config.most_tokens)
     write_comparison(config.out, before, after)
@@ -137,27 +141,33 @@ def learn(begun: Start, train: Cases, validation: Cases, config: SFTConfig) -> b
     return fit(begun.model, objective, feed, groups, config.out, config.loop)
 
 
-def calibrate(begun: Start, validation: Cases) -> Calibrator:
-    """Fit a calibrator on the validation pictures; with too few of them the old one stays.
+def calibrate(begun: Start, validation: Cases, sources: Sequence[str]) -> Calibrator:
+    """Fit a calibrator on the validation pictures; with too few of a kind the old one stays.
 
     Args:
         begun: trained.
         validation: cases that nothing was trained on.
+        sources: of the cases; folds do not cut them.
     """
     labels = [CLASSES.index(case.truth.verdict) for case in validation]
-    if len(labels) < _LEAST_TO_CALIBRATE or len(set(labels)) < 2:
+    if min(labels.count(0), len(labels) - labels.count(0)) < _LEAST_TO_CALIBRATE:
         return begun.calibrator
     reader = RolloutReader(forgery_vlm(begun.model).eval(), begun.processor, Calibrator())
-    says = begun.processor.verdict_prefix
-    rollouts = [reader.read([c], [says(c.truth.verdict)])[0] for c in validation]
-    pixels = tuple(
-        PixelCounts.of(rollout.map, case.truth.mask)
-        for rollout, case in zip(rollouts, validation, strict=True)
-        if case.truth.mask is not None and case.truth.mask.any()
-    )
-    logits = np.log(np.stack([rollout.probability for rollout in rollouts]) + 1e-12)
-    readings = Readings(logits, np.array(labels), pixels)
-    return fit_calibrator(readings, f"{len(labels)} validation pictures of its own data")
+    readings = [
+        _reading(reader, case, index, source)
+        for index, (case, source) in enumerate(zip(validation, sources, strict=True))
+    ]
+    return fit_calibrator(readings, f"{len(labels)} validation pictures of its own data").calibrator
+
+
+def _reading(reader: RolloutReader, case: Case, index: int, source: str) -> Reading:
+    (seen,) = reader.read([case], [reader.processor.verdict_prefix(case.truth.verdict)])
+    mask = case.truth.mask
+    pixels = None
+    if mask is not None and mask.any():
+        pixels = PixelCounts.of(seen.map, mask)
+    logits = np.log(seen.probability + 1e-12)
+    return Reading(index, logits, CLASSES.index(case.truth.verdict), source, pixels)
 
 
 def write_pictures(reader: RolloutReader, test: Cases, config: SFTConfig) -> None:
