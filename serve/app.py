@@ -34,6 +34,7 @@ _LIMITED = (
 _OPEN_CHAT = "Answers may be wrong; the reasons above are held against the measurements."
 _SUFFIXES = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"]
 _NO_ANSWER = "(The model gave no answer that can be shown. What is known is in the reasons above.)"
+_DOWNLOADS = {"html": "Report", "json": "Record (JSON)", "pdf": "PDF"}
 Updates = dict[Any, Any]
 
 
@@ -100,19 +101,19 @@ class Page:
                 with gr.Row(visible=False) as self.buttons:
                     self.files = {
                         kind: gr.DownloadButton(
-                            kind.upper(), size="sm", min_width=60, interactive=False,
+                            label, size="sm", min_width=60, interactive=False,
                             elem_id=f"download-{kind}",
                         )
-                        for kind in ("html", "json", "pdf")
+                        for kind, label in _DOWNLOADS.items()
                     }  # fmt: skip
                     self.copy = gr.Button("Copy text", size="sm", min_width=60, elem_id="copy")
         self.reasons = _panel("reasons")
         self.text = gr.Textbox(visible=False)
         with gr.Tabs(visible=False) as self.tabs:
             self.tab_panels = {}
-            for name in ("Instruments", "Metadata", "Stability", "Method and limits"):
+            for name in ("Instruments", "Metadata", "Stability", "Method"):
                 with gr.Tab(name, render_children=True):
-                    key = name.split()[0].lower()
+                    key = name.lower()
                     self.tab_panels[key] = _panel(key)
         self._lay_out_chat()
 

@@ -49,14 +49,17 @@ def finish(exhibit: Exhibit, folder: Path) -> None:
 
 
 def write_pdf(exhibit: Exhibit) -> bool:
-    """Write the report as PDF beside the others; False where it cannot be made here."""
+    """Write the report as PDF beside the others; False where it cannot be, or its session ended."""
     if "html" not in exhibit.files:
         return False
     pdf = exhibit.files["html"].with_suffix(".pdf")
     data = pdf_of(exhibit.record, exhibit.views)
     if data is None:
         return False
-    pdf.write_bytes(data)
+    try:
+        pdf.write_bytes(data)
+    except FileNotFoundError:
+        return False
     exhibit.files["pdf"] = pdf
     return True
 
