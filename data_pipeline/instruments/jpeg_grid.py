@@ -54,7 +54,7 @@ def _votes(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     placed = np.zeros((rows * _CELL, columns * _CELL), np.uint8)
     placed[:, 2:-1] = votes[: rows * _CELL, : columns * _CELL - 3]
     counts = placed.reshape(rows, _CELL, columns, 2, 8).sum((1, 3), dtype=np.uint16)
-    return counts.astype(np.float32)
+    return np.asarray(counts.astype(np.float32), np.float32)
 
 
 def _foreign(votes: NDArray[np.float32]) -> tuple[NDArray[np.float32], int, float]:

@@ -40,7 +40,8 @@ _FLATTEST = 0.3
 def _roughness(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the logarithm of the second difference along the rows of (H, W) grey levels."""
     second = np.abs(gray[:, :-2] - 2 * gray[:, 1:-1] + gray[:, 2:])
-    return cv2.copyMakeBorder(cv2.log(second + 1), 0, 0, 1, 1, cv2.BORDER_REPLICATE)
+    rough = cv2.copyMakeBorder(cv2.log(second + 1), 0, 0, 1, 1, cv2.BORDER_REPLICATE)
+    return np.asarray(rough, np.float32)
 
 
 def _spectra(rough: NDArray[np.float32], step: int) -> NDArray[np.float32]:

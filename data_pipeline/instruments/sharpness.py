@@ -60,7 +60,8 @@ def _loss(gray: NDArray[np.float32]) -> tuple[Grid, Grid]:
     before = block_means(_squared_steps(gray), _BLOCK)
     after = block_means(_squared_steps(cv2.GaussianBlur(gray, (0, 0), _BLUR)), _BLOCK)
     weight = np.clip(np.sqrt(after) / _EDGE - 1, 0, 1).astype(np.float32)
-    return 0.5 * np.log((before + _NOISE) / (after + _NOISE)), weight
+    loss = 0.5 * np.log((before + _NOISE) / (after + _NOISE))
+    return np.asarray(loss, np.float32), weight
 
 
 def _words(reading: Reading) -> str:

@@ -41,7 +41,7 @@ def _residual(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     detail = gray.astype(np.float32) - cv2.medianBlur(gray, 3)
     # Edges are bounded, so that no single thing in the picture makes a peak.
-    return np.clip(detail, -8, 8)
+    return np.asarray(np.clip(detail, -8, 8), np.float32)
 
 
 def _mean_spectrum(detail: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:

@@ -6,12 +6,13 @@ read in the stored frame is turned into the image frame by `grid_to_image`.
 
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import JpegImagePlugin, JpegPresets
 
-from morelli.data_pipeline.images import Picture, turn_upright
+from morelli.data_pipeline.images import Picture, silence, turn_upright
 from morelli.data_pipeline.instruments.regions import spread
 
 # The luma table of annex K.1 of ITU-T T.81, row by row, that the IJG library scales.
@@ -51,7 +52,8 @@ def _photoshop_tables() -> dict[tuple[int, ...], str]:
     for names, dialogue in ((_PHOTOSHOP, "Save As"), (_PHOTOSHOP_WEB, "Save for Web")):
         for preset in names:
             words = preset.removeprefix("web_").replace("_", " ")
-            luma = JpegPresets.presets[preset]["quantization"][0]
+            settings: dict[str, Any] = JpegPresets.presets[preset]  # type: ignore[assignment]
+            luma = settings["quantization"][0]
             # Nikon's first cameras wrote some of these tables too.
             name = f"Adobe Photoshop ({dialogue}, {words}), or a camera with the same table"
             known[tuple(luma)] = name
@@ -75,7 +77,8 @@ def writer_of(table: NDArray[np.int64]) -> str | None:
 
 
 def _opened(data: bytes) -> tuple[JpegImagePlugin.JpegImageFile, NDArray[np.int64]]:
-    image = JpegImagePlugin.JpegImageFile(BytesIO(data))
+    with silence():
+        image = JpegImagePlugin.JpegImageFile(BytesIO(data))
     # Pillow hands the tables over row by row, not in zigzag order.
     table = np.array(image.quantization[image.layer[0][3]], np.int64).reshape(8, 8)
     return image, table
