@@ -16,6 +16,9 @@ _FIRST_ROOM = 256
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     """Keys and values of one layer, views of the front of larger buffers."""
 
+    keys: Tensor
+    values: Tensor
+
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:

@@ -41,6 +41,8 @@ class SingleRowLinear(nn.Linear):
     multiplying them; so a rounded copy in bfloat16 doubles the speed on any processor.
     """
 
+    narrow: Tensor
+
     def __init__(self, layer: nn.Linear) -> None:
         """Share the parameters of `layer` and keep a bfloat16 copy of its weight."""
         nn.Module.__init__(self)
