@@ -7,6 +7,7 @@ reads, so its reward trains the mapper. The mask is decoded from each answer's o
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -173,16 +174,31 @@ class ForgeryGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         seen: dict[str, Any] = {}
         core = self._reader.model
         hook = core.model.register_forward_hook(lambda _, __, output: seen.update(output=output))
+        core.__dict__["get_output_embeddings"] = lambda: _head_of(core)
         try:
             loss: Tensor = super()._compute_loss(model, inputs)
         finally:
             hook.remove()
+            del core.__dict__["get_output_embeddings"]
         term = _mask_term(core, seen["output"], inputs)
         mode = "train" if self.model.training else "eval"
         self._metrics[mode]["mask_loss"].append(float(term.detach()))
         # TRL's own loss is divided by the accumulation already.
         share = self.current_gradient_accumulation_steps if self.model.training else 1
         return loss + self._mask_weight * term / share
+
+
+def _head_of(model: ForgeryVLM) -> Any:
+    """Return the language head as TRL reads it, weight and bias, the trained token put in.
+
+    PEFT wraps a head that is tied to an embedding of which one row learns; the wrapper has no bias,
+    and its weight is that of before.
+    """
+    head = model.lm_head
+    layer = getattr(head, "token_adapter", None)
+    if layer is None:
+        return head
+    return SimpleNamespace(weight=layer.get_merged_weights(layer.active_adapters), bias=None)
 
 
 def _mask_term(model: ForgeryVLM, output: Any, inputs: dict[str, Any]) -> Tensor:

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ SETTINGS = "config.json"
 CHECKPOINT = "checkpoint"
 """The finished checkpoint's folder in a run."""
 
-_SKIPPED = {"step", "epoch", "total_flos", "num_tokens"}
+_SKIPPED = re.compile(
+    r"step|epoch|total_flos|num_tokens|.*(_runtime|_per_second|step_time|_std|/std)|clip_ratio/.*"
+    r"|completions/(min|max|mean_terminated).*|train_loss"
+)
 _COLUMNS = 3
 
 
@@ -82,7 +86,10 @@ def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
     if not names:
         return
     height = -(-len(names) // _COLUMNS)
-    figure = Figure(figsize=(4 * _COLUMNS, 2.2 * height), layout="constrained")
+    figure = Figure(figsize=(4 * _COLUMNS, 2.2 * height))
+    figure.subplots_adjust(
+        left=0.05, right=0.98, bottom=0.25 / height, top=1 - 0.15 / height, hspace=0.45, wspace=0.25
+    )
     FigureCanvasAgg(figure)
     panels = figure.subplots(height, _COLUMNS, squeeze=False).flat
     for name, panel in zip(names, panels, strict=False):
@@ -99,7 +106,7 @@ def _numbers(row: Mapping[str, Any]) -> set[str]:
     return {
         name
         for name, value in row.items()
-        if isinstance(value, int | float) and name not in _SKIPPED
+        if isinstance(value, int | float) and not _SKIPPED.fullmatch(name)
     }
 
 
