@@ -52,7 +52,7 @@ def _photoshop_tables() -> dict[tuple[int, ...], str]:
     for names, dialogue in ((_PHOTOSHOP, "Save As"), (_PHOTOSHOP_WEB, "Save for Web")):
         for preset in names:
             words = preset.removeprefix("web_").replace("_", " ")
-            settings: dict[str, Any] = JpegPresets.presets[preset]  # type: ignore[assignment]
+            settings: dict[str, Any] = JpegPresets.presets[preset]
             luma = settings["quantization"][0]
             # Nikon's first cameras wrote some of these tables too.
             name = f"Adobe Photoshop ({dialogue}, {words}), or a camera with the same table"
