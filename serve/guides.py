@@ -37,6 +37,51 @@ GUIDES = {
         "Two regions of the same shape and grain, joined by one displacement.",
         "Things that repeat by nature: windows, tiles, text, patterns, a reflection.",
     ),
+    "jpeg-grid": Guide(
+        "Looks for the 8 x 8 grid of another JPEG save that is out of step with the picture's own.",
+        "A region whose grid has another origin: it was cut from another JPEG.",
+        "Text, fences and windows, whose own edges can fall into steps of eight pixels.",
+    ),
+    "jpeg-ghosts": Guide(
+        "Saves the picture again at many qualities, and looks where a region hardly changes.",
+        "A region that was saved at another quality before than the rest.",
+        "Flat and very dark or bright areas, which hardly change at any quality.",
+    ),
+    "error-level": Guide(
+        "Compares how much each place changes when the picture is saved once more.",
+        "A region that changes more or less than places with as much texture.",
+        "Fine texture and sharp edges, which change more in every picture.",
+    ),
+    "resampling": Guide(
+        "Looks for the periodic traces that enlarging or turning leaves.",
+        "One region with traces that the rest does not have: it was scaled to fit.",
+        "Traces of the whole picture: it was resized as a whole, as most web pictures are.",
+    ),
+    "sharpness": Guide(
+        "Compares how sharp edges are from place to place.",
+        "A region sharper or softer than others at the same distance, or a blurred outline.",
+        "Depth of field and motion: what is out of focus is soft in every photograph.",
+    ),
+    "aberration": Guide(
+        "Looks at the coloured fringes of a lens, which grow from the centre to the corners.",
+        "A region whose fringes point another way than its place in the picture demands.",
+        "Cameras and phones that remove fringes, where there is nothing to compare.",
+    ),
+    "spectrum": Guide(
+        "Looks for the regular peaks that a generator leaves in the finest detail.",
+        "Clear peaks off the axes in a picture that shows no fine regular pattern.",
+        "Screens, fabrics, nets and rasters of print, which have peaks of their own.",
+    ),
+    "metadata": Guide(
+        "Reads what the file says about itself, and whether that fits together and the pixels.",
+        "Traces of an editor, a thumbnail of another picture, times that cannot be.",
+        "Missing metadata: most web sites and messengers remove it, and anyone can write it.",
+    ),
+    "c2pa": Guide(
+        "Reads Content Credentials: whether there are any, whether they are whole, who signed.",
+        "A signature that does not fit the bytes, or one that declares a generator.",
+        "That there are none: most pictures carry none. A valid signature is not a true claim.",
+    ),
 }
 """Instrument -> how to read it; one without a line here gets `guide_of`'s general advice."""
 
