@@ -82,7 +82,7 @@ class Page:
             "Every reason is held against a measurement.</p>",
             elem_classes=["morelli", "intro"],
         )
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_id="first"):
             with gr.Column(scale=7, min_width=320):
                 self.drop = gr.File(
                     label="Drop, paste or pick a picture",

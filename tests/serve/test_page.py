@@ -226,6 +226,8 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(
     page.screenshot(path=tmp_path / f"phone-{scheme}.png", full_page=True)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
+    for panel in ("#viewer .card", "#verdict .card", "#reasons .card", "#talk"):
+        assert page.locator(panel).bounding_box()["width"] > 300
     page.context.close()
 
 
