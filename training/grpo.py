@@ -34,7 +34,8 @@ from morelli.training.held_out import (
 )
 from morelli.training.loop import forgery_vlm
 from morelli.training.losses import mask_loss
-from morelli.training.rewards import REWARDS, RewardWeights, Rollout, constant_share
+from morelli.training.rewards import REWARDS, RewardWeights, constant_share
+from morelli.training.rewards.rollout import Rollout
 from morelli.training.rollouts import RolloutReader
 from morelli.training.run_folder import (
     CHECKPOINT,

@@ -10,7 +10,8 @@ import numpy as np
 
 from morelli.data_pipeline.schema import CLASSES
 from morelli.training.cases import Case
-from morelli.training.rewards import REWARDS, WEIGHTS, Rollout, score
+from morelli.training.rewards import REWARDS, WEIGHTS, score
+from morelli.training.rewards.rollout import Rollout
 from morelli.training.rollouts import RolloutReader, sample_answers
 
 COMPARISON = "evaluation.json"

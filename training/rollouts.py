@@ -15,7 +15,7 @@ from morelli.model.forgery_vlm import ForgeryVLM, seg_state
 from morelli.model.processing import ForgeryProcessor
 from morelli.model.views import stitch
 from morelli.training.cases import Case
-from morelli.training.rewards import Rollout
+from morelli.training.rewards.rollout import Rollout
 
 _Look = tuple[NDArray[np.float64], NDArray[np.float32]]
 
