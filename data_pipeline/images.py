@@ -54,9 +54,7 @@ _DECODE_ERRORS = (OSError, ValueError, SyntaxError, RuntimeError, EOFError, Look
     ArithmeticError, struct.error, zlib.error)  # fmt: skip
 """What Pillow, libtiff and libheif raise on broken files; RuntimeError is libheif's."""
 
-_CUT_SHORT = re.compile(
-    r"truncat|end of (file|data)|not enough|not large enough|requires a buffer", re.I
-)
+_CUT_SHORT = re.compile(r"truncat|end of (file|data)|not (large )?enough|requires a buffer", re.I)
 _CANNOT = re.compile(r"cannot handle|unsupported|not (yet )?supported|unknown pixel mode", re.I)
 
 _FILTERS = threading.Lock()

