@@ -11,7 +11,6 @@ import re
 import stat
 import struct
 import threading
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from PIL import (
 
 from morelli.data_pipeline.colour import to_srgb
 from morelli.data_pipeline.formats import FORMATS, ends_early, format_by_name, recognise
+from morelli.data_pipeline.pillow_state import silence
 
 MOST_PIXELS = 200_000_000
 """The highest pixel limit that may be set: decoding one that large takes about 2.2 GB."""
@@ -56,9 +56,6 @@ _DECODE_ERRORS = (OSError, ValueError, SyntaxError, RuntimeError, EOFError, Look
 
 _CUT_SHORT = re.compile(r"truncat|end of (file|data)|not (large )?enough|requires a buffer", re.I)
 _CANNOT = re.compile(r"cannot handle|unsupported|not (yet )?supported|unknown pixel mode", re.I)
-
-_FILTERS = threading.Lock()
-"""Held while warnings are silenced, because Python keeps one filter list for all threads."""
 
 
 class ImageError(ValueError):
@@ -243,14 +240,6 @@ def _accepted_format(data: bytes, path: str) -> str:
     if kind is None:
         raise ImageError("not_an_image", path, f"holds no image of a known format; {way_out}")
     raise ImageError("unsupported_format", path, f"is {kind}; {way_out}")
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Keep Pillow's warnings on odd metadata from the caller: refusals and notes replace them."""
-    with _FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import StoppingCriteria
 
 from morelli.data_pipeline.answer import VERDICT_STEM, prefix
-from morelli.data_pipeline.prompts import SYSTEM, question
+from morelli.data_pipeline.prompts import SYSTEM
 from morelli.data_pipeline.report import Report
 from morelli.model.conversation import GUIDE, MAX_QUESTION, MAX_TURNS, Hear, Turn
 from morelli.model.processing import IMAGE, ForgeryProcessor
@@ -32,7 +32,7 @@ def conversation(processor: ForgeryProcessor, report: Report, turns: Sequence[Tu
     if not turns or turns[-1].answer is not None:
         raise ValueError("the last turn must be a question without an answer")
     picture = report.picture
-    readings = question(report.measurements, picture.height, picture.width)
+    readings = processor.question(report.measurements, picture.height, picture.width)
     messages = [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": IMAGE * processor.config.num_image_tokens + readings},

@@ -214,18 +214,23 @@ class ForgeryProcessor(ProcessorMixin):  # type: ignore[misc]
         return pack(pixels, maps, self.layout(height, width), tiles)
 
     def prompt(self, measurements: Sequence[Measurement], height: int, width: int) -> str:
-        """Return the conversation up to and with the verdict stem, placeholders expanded.
-
-        Only instruments whose maps the model takes are spoken of: it has not learned to read
-        those that joined after it was trained.
-        """
-        known = [m for m in measurements if m.instrument in self.config.map_names]
-        asked = [{"type": "image"}, {"type": "text", "text": question(known, height, width)}]
+        """Return the conversation up to and with the verdict stem, placeholders expanded."""
+        readings = self.question(measurements, height, width)
+        asked = [{"type": "image"}, {"type": "text", "text": readings}]
         text: str = self.apply_chat_template(
             [{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}],
             add_generation_prompt=True,
         )
         return text
+
+    def question(self, measurements: Sequence[Measurement], height: int, width: int) -> str:
+        """Return what is asked of every picture, after the readings that the model knows.
+
+        Only instruments whose maps it takes are spoken of: it has not learned to read those that
+        joined after it was trained.
+        """
+        known = [m for m in measurements if m.instrument in self.config.map_names]
+        return question(known, height, width)
 
     def encode(self, text: str) -> list[int]:
         """Return token ids, nothing added."""

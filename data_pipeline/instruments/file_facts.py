@@ -18,8 +18,8 @@ from morelli.data_pipeline.images import (
     Limits,
     Picture,
     picture_from_bytes,
-    silence,
 )
+from morelli.data_pipeline.pillow_state import silence
 
 _LONGEST = 60
 _ERRORS = (OSError, ValueError, SyntaxError, LookupError, TypeError, ArithmeticError, struct.error,

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import JpegImagePlugin, JpegPresets
 
-from morelli.data_pipeline.images import Picture, silence, turn_upright
+from morelli.data_pipeline.images import Picture, turn_upright
 from morelli.data_pipeline.instruments.regions import spread
+from morelli.data_pipeline.pillow_state import silence
 
 # The luma table of annex K.1 of ITU-T T.81, row by row, that the IJG library scales.
 _ANNEX_K = np.array(

@@ -136,6 +136,15 @@ def test_a_file_cut_in_half_is_called_truncated(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FILES)
+def test_a_file_cut_in_half_is_refused_where_a_library_made_pillow_patient(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert refusal(FILES[kind][: len(FILES[kind]) // 2]).code == "truncated"
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+@pytest.mark.parametrize("kind", FILES)
 def test_no_damaged_file_raises_anything_but_an_image_error(kind: str) -> None:
     chance = random.Random(kind)
     for _ in range(60):
