@@ -146,11 +146,15 @@ def _tokens(
     words = render(answer).removeprefix(VERDICT_STEM)
     text = processor.prompt(spoken, case.truth.height, case.truth.width)
     prompt = processor.encode(text)
-    given = prompt + processor.verdict_prefix(answer.verdict)
+    opening = processor.verdict_prefix(answer.verdict)
     ids = prompt + processor.encode(words) + [processor.tokenizer.eos_token_id]
-    if ids[: len(given)] != given:
+    if ids[len(prompt) : len(prompt) + len(opening)] != opening:
         raise ValueError(f"the answer's tokens do not continue the prefix of {answer.verdict}")
-    return ids, [IGNORED] * len(given) + ids[len(given) :], len(prompt) - 1
+    # The opening is learned too, or nobody could sample a whole answer; not so a verdict that was
+    # drawn by lot.
+    drawn = opening.index(processor.config.seg_token_id) if answer.verdict not in CLASSES else 0
+    skipped = len(prompt) + drawn
+    return ids, [IGNORED] * skipped + ids[skipped:], len(prompt) - 1
 
 
 def _some(

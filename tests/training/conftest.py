@@ -29,7 +29,8 @@ def case(seed, verdict=None, side=SIDE):
     """Return a smooth picture with an even grain reading; a tampered one has a noisy square."""
     rng = np.random.default_rng(seed)
     verdict = verdict or (Verdict.AUTHENTIC, Verdict.TAMPERED)[seed % 2]
-    pixels = np.broadcast_to(np.linspace(60, 180, side)[None, :, None], (side, side, 3)).copy()
+    ramp = np.linspace(40 + 5 * (seed % 16), 180, side)[None, :, None]
+    pixels = np.broadcast_to(ramp, (side, side, 3)).copy()
     mask = np.zeros((side, side), bool)
     if verdict is Verdict.TAMPERED:
         x, y = rng.integers(0, side - 28, 2)
@@ -42,11 +43,16 @@ def case(seed, verdict=None, side=SIDE):
 
 
 def fresh_start():
+    """Return a random model whose language part learns in full.
+
+    Updates of low rank steer a model that can speak; they cannot teach a random one to.
+    """
     torch.manual_seed(0)
     config = tiny()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = adapt(ForgeryVLM(config))
+    model.get_base_model().model.language_model.requires_grad_(True)
     return Start(model, ForgeryProcessor(config, tiny_tokenizer(config)), Calibrator())
 
 

@@ -1,3 +1,4 @@
+import copy
 import json
 
 import numpy as np
@@ -12,8 +13,8 @@ from morelli.training.rewards import REWARDS, RewardWeights
 from morelli.training.rollouts import RolloutReader, sample_answers
 from morelli.training.run_folder import read_metrics
 
-TRUE = "[noise normal whole picture] It is even."
-FALSE = "[noise anomalous whole picture] It is odd."
+TRUE = "[noise normal whole picture] Even."
+FALSE = "[noise anomalous whole picture] Odd."
 
 # transformers and trl warn of their own settings; torch of a loader without pinned memory.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -23,14 +24,20 @@ def opening(one):
     return prefix(one.truth.verdict).removeprefix(VERDICT_STEM)
 
 
-@pytest.fixture
-def liar(small):
+@pytest.fixture(scope="module")
+def taught(small):
     """A model that has learned the grammar and lies in half of its claims."""
     start = small.start()
-    cases = [small.case(seed) for seed in range(8)]
+    cases = [small.case(seed) for seed in range(4)]
     pairs = [(one, opening(one) + text) for one in cases for text in (TRUE, FALSE)]
-    assert small.teach(start, pairs, steps=150) < 0.1
+    assert small.teach(start, pairs, steps=300) < 0.2
     return start
+
+
+@pytest.fixture
+def liar(taught):
+    """That model, to be changed at will."""
+    return copy.deepcopy(taught)
 
 
 def reader_of(start):
@@ -38,7 +45,7 @@ def reader_of(start):
 
 
 def test_a_held_out_reward_rises_by_three_standard_errors(small, liar, tmp_path):
-    fresh = [small.case(seed) for seed in range(100, 124)]
+    fresh = [small.case(seed) for seed in range(100, 116)]
     config = PolicyConfig(
         steps=12, pictures=1, group=8, most_tokens=60, low_rank_rate=5e-3, full_rate=1e-3,
         warmup=1, save_steps=100,
@@ -81,6 +88,7 @@ def test_a_prompt_of_trl_is_the_prompt_of_an_examination(small):
 def test_the_mask_and_the_probability_of_a_rollout_are_those_of_a_whole_forward_pass(small):
     start = small.start()
     reader, one = reader_of(start), small.case(1)
+    reader.model.eval()
     words = start.processor.encode(" tampered<seg>\n[noise normal whole picture] It is even.")
     end = start.processor.tokenizer.eos_token_id
     (rollout,) = reader.read([one], [[*words, end]])

@@ -23,7 +23,7 @@ from morelli.training.sft import SFTConfig, learn, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-SAID = {Verdict.AUTHENTIC: "It is even.", Verdict.TAMPERED: "It is even but for a spot."}
+SAID = {Verdict.AUTHENTIC: "Even.", Verdict.TAMPERED: "Odd."}
 
 
 def with_answer(one):
@@ -39,10 +39,10 @@ def test_eight_pictures_are_learned_by_heart(small, tmp_path):
     cases = [with_answer(small.case(seed)) for seed in range(8)]
     train, validation = Cases(cases.__getitem__, 8), Cases(cases.__getitem__, 2)
     loop = LoopConfig(
-        steps=160, pictures=8, warmup=5, workers=0, log_steps=20, save_steps=80
+        steps=300, pictures=8, warmup=5, workers=0, log_steps=50, save_steps=150
     )  # fmt: skip
     config = SFTConfig(
-        tmp_path, tmp_path, readings_dropped=0, inconclusive=0, low_rank_rate=1e-2, full_rate=4e-3,
+        tmp_path, tmp_path, readings_dropped=0, inconclusive=0, low_rank_rate=1e-2, full_rate=1e-2,
         loop=loop,
     )  # fmt: skip
     assert learn(begun, train, validation, config)
