@@ -77,7 +77,8 @@ def _displacements(
         cv2.blur(block_means(product, _BLOCK), size)
         for product in (soft * other_soft, soft * soft, other_soft * other_soft)
     )
-    alike = shared / (np.sqrt(own * others) + 1e-3)
+    # a running mean of squares can end a little below zero
+    alike = shared / (np.sqrt(np.maximum(own * others, 0)) + 1e-3)
     trace = xx + yy
     weakest = trace / 2 - np.sqrt(np.maximum(trace * trace / 4 - determinant, 0))
     told = (weakest > _TEXTURED) & (alike > _ALIKE) & (np.abs(shift).max(-1) < _MOST)
