@@ -40,6 +40,9 @@ from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures
 
 MASK_THRESHOLD = 0.5
+EVEN = 0.5
+"""Base rate that a probability is stated for where nobody names one: the picture speaks alone."""
+
 MAX_WORDS = 256
 """Most tokens that an answer may take."""
 
@@ -89,7 +92,7 @@ class Examiner:
         Args:
             checkpoint: a loaded checkpoint.
             prior: base rate of manipulated pictures where this is used, in (0, 1); None states
-                probabilities for the rate that the calibrator was fitted at.
+                probabilities for even odds.
 
         Raises:
             ValueError: `prior` is not in (0, 1).
@@ -99,7 +102,7 @@ class Examiner:
         self.checkpoint = checkpoint
         self.model = checkpoint.model.eval()
         self.processor = checkpoint.processor
-        self.prior = prior
+        self.prior = EVEN if prior is None else prior
         narrow_single_rows(self.model.model.language_model)
         stem = self.model.model.vision.artifact.stem
         if stem is not None:  # a third faster on processors
@@ -160,7 +163,7 @@ class Examiner:
             stability=[],
             metadata={"notes": list(picture.notes), "orientation": picture.orientation},
             model=self._identity(),
-            prior=self.calibrator.prior if self.prior is None else self.prior,
+            prior=self.prior,
             operating_point=self.calibrator.threshold,
             validation=self.checkpoint.validation,
             run=self._run(words.count),

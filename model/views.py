@@ -4,7 +4,7 @@ Training and inference both call `pack`, so that what the network learned on is 
 numpy and OpenCV only. Frames: "image" is pixels of the upright picture, "view" is S x S pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -62,26 +62,35 @@ def num_channels(num_maps: int) -> int:
     return RGB_CHANNELS + num_maps + FRAME_CHANNELS
 
 
-def _stack(pixels: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.float32]:
+def _planes(
+    pixels: NDArray[np.uint8], maps: NDArray[np.float32], x0: int, y0: int, size: int
+) -> Iterator[NDArray[np.float32]]:
+    """Give the channels of a window one at a time: all of them at once fill a gigabyte."""
     height, width = pixels.shape[:2]
-    x = np.broadcast_to((np.arange(width, dtype=np.float32) + 0.5) / width, (height, width))
-    y = np.broadcast_to(
-        ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None], (height, width)
-    )
-    colours = pixels.transpose(2, 0, 1).astype(np.float32) / 255
-    valid = np.ones((1, height, width), np.float32)
-    return np.concatenate([colours, maps, valid, x[None], y[None]])
+    window = slice(y0, y0 + size), slice(x0, x0 + size)
+    for channel in range(RGB_CHANNELS):
+        yield pixels[*window, channel].astype(np.float32) / 255
+    for plane in maps:
+        yield plane[window]
+    x = (np.arange(width, dtype=np.float32)[window[1]] + 0.5) / width
+    y = (np.arange(height, dtype=np.float32)[window[0]] + 0.5) / height
+    ones = np.ones((len(y), len(x)), np.float32)
+    yield ones
+    yield ones * x
+    yield ones * y[:, None]
 
 
-def _overview(stack: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+def _overview(
+    pixels: NDArray[np.uint8], maps: NDArray[np.float32], size: int
+) -> NDArray[np.float32]:
     """Shrink or enlarge the whole picture to fit S x S, its aspect kept, the rest invalid."""
-    _, height, width = stack.shape
+    height, width = pixels.shape[:2]
     scale = size / max(height, width)
     inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    view = np.zeros((len(stack), size, size), np.float32)
+    view = np.zeros((num_channels(len(maps)), size, size), np.float32)
     top, left = (size - inner_height) // 2, (size - inner_width) // 2
-    for channel, plane in enumerate(stack):
+    for channel, plane in enumerate(_planes(pixels, maps, 0, 0, max(height, width))):
         shrunk = cv2.resize(plane, (inner_width, inner_height), interpolation=method)
         view[channel, top : top + inner_height, left : left + inner_width] = shrunk
     return view
@@ -114,15 +123,15 @@ def pack(
             f"{where.height} x {where.width}"
         )
     size = where.size
-    stack = _stack(pixels, maps)
     chosen = range(len(where.corners)) if tiles is None else tiles
-    views = np.zeros((1 + len(chosen), len(stack), size, size), np.float32)
+    views = np.zeros((1 + len(chosen), num_channels(len(maps)), size, size), np.float32)
     if overview:
-        views[0] = _overview(stack, size)
+        views[0] = _overview(pixels, maps, size)
     for view, index in zip(views[1:], chosen, strict=True):
-        x, y = where.corners[index]
-        tile = stack[:, y : y + size, x : x + size]
-        view[:, : tile.shape[1], : tile.shape[2]] = tile
+        for channel, plane in zip(
+            view, _planes(pixels, maps, *where.corners[index], size), strict=True
+        ):
+            channel[: plane.shape[0], : plane.shape[1]] = plane
     return views
 
 

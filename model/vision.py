@@ -18,7 +18,8 @@ from morelli.model.semantic_encoder import SemanticEncoder
 from morelli.model.views import RGB_CHANNELS
 
 _CHUNK = 8
-"""Views encoded at a time outside training; bounds the memory of a picture of many tiles."""
+"""Views of scale 1 encoded at a time outside training, or fewer pixels of wider ones; bounds the
+memory of a picture of many tiles."""
 
 
 @dataclass
@@ -128,7 +129,8 @@ class ForgeryVision(nn.Module):
         keep = validity.flatten(2).amax(-1) > 0
         picture, view = keep.nonzero(as_tuple=True)
         views = pixel_values[picture, view]
-        chunk = len(views) if self.training else _CHUNK
+        share = (self.input_size / pixel_values.shape[-1]) ** 2
+        chunk = len(views) if self.training else max(1, int(_CHUNK * min(1, share)))
         parts = [self._encode(part) for part in torch.split(views, chunk)]
         joined: dict[str, Any] = {
             field.name: _join([getattr(part, field.name) for part in parts])

@@ -19,7 +19,7 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(0, 0.999),
         metavar="P",
         help="share of manipulated pictures among those you examine, such as 0.02 for an insurer; "
-        "the probability is stated for it (default: that of the calibration)",
+        "the probability is stated for it (default: 0.5, even odds)",
     )
 
 
