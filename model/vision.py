@@ -128,10 +128,11 @@ class ForgeryVision(nn.Module):
         validity = pixel_values[:, :, RGB_CHANNELS + self.num_maps]
         keep = validity.flatten(2).amax(-1) > 0
         picture, view = keep.nonzero(as_tuple=True)
-        views = pixel_values[picture, view]
         share = (self.input_size / pixel_values.shape[-1]) ** 2
-        chunk = len(views) if self.training else max(1, int(_CHUNK * min(1, share)))
-        parts = [self._encode(part) for part in torch.split(views, chunk)]
+        chunk = len(view) if self.training else max(1, int(_CHUNK * min(1, share)))
+        # indexed chunk by chunk, or all views of a large picture would be held twice
+        chunks = zip(picture.split(chunk), view.split(chunk), strict=True)
+        parts = [self._encode(pixel_values[rows, columns]) for rows, columns in chunks]
         joined: dict[str, Any] = {
             field.name: _join([getattr(part, field.name) for part in parts])
             for field in fields(ViewFeatures)
