@@ -69,7 +69,7 @@ def _planes(
     height, width = pixels.shape[:2]
     window = slice(y0, y0 + size), slice(x0, x0 + size)
     for channel in range(RGB_CHANNELS):
-        yield pixels[*window, channel].astype(np.float32) / 255
+        yield np.divide(pixels[*window, channel], 255, dtype=np.float32)
     for plane in maps:
         yield plane[window]
     x = (np.arange(width, dtype=np.float32)[window[1]] + 0.5) / width

@@ -131,7 +131,7 @@ class ForgeryVision(nn.Module):
         share = (self.input_size / pixel_values.shape[-1]) ** 2
         chunk = len(view) if self.training else max(1, int(_CHUNK * min(1, share)))
         # indexed chunk by chunk, or all views of a large picture would be held twice
-        chunks = zip(picture.split(chunk), view.split(chunk), strict=True)
+        chunks = zip(torch.split(picture, chunk), torch.split(view, chunk), strict=True)
         parts = [self._encode(pixel_values[rows, columns]) for rows, columns in chunks]
         joined: dict[str, Any] = {
             field.name: _join([getattr(part, field.name) for part in parts])
