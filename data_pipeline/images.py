@@ -6,11 +6,9 @@ with an `ImageError`, whose code a program can read and whose message a person c
 """
 
 import hashlib
-import os
 import re
 import stat
 import struct
-import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +34,7 @@ from PIL import (
 from morelli.data_pipeline.colour import to_srgb
 from morelli.data_pipeline.formats import FORMATS, ends_early, format_by_name, recognise
 from morelli.data_pipeline.pillow_state import silence
+from morelli.data_pipeline.whole_files import whole
 
 MOST_PIXELS = 200_000_000
 """The highest pixel limit that may be set: decoding one that large takes about 2.2 GB."""
@@ -380,10 +379,5 @@ def write_map(heat: NDArray[np.floating[Any]], path: str | Path) -> None:
 
 
 def _write_png(levels: NDArray[np.uint8], path: Path) -> None:
-    """Write a grey PNG beside its place and move it there, so that no reader sees half of it."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
+    with whole(path) as unfinished:
         Image.fromarray(levels).save(unfinished, format="PNG", compress_level=1)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.schema import ForensicSample
+from morelli.data_pipeline.whole_files import whole
 
 ROLES = ("system", "user", "assistant")
 
@@ -99,15 +100,10 @@ def write_rows(rows: Iterable[Row], manifest: Path) -> int:
     """
     count = 0
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = manifest.with_name(f".{manifest.name}.part")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(line_of(row, manifest.parent) + "\n")
-                count += 1
-        unfinished.replace(manifest)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole(manifest) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(line_of(row, manifest.parent) + "\n")
+            count += 1
     return count
 
 

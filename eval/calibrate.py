@@ -1,14 +1,10 @@
 """Fits a checkpoint's calibrator on pictures that nothing was trained on, and says how well.
 
-`python -m morelli.eval.calibrate --checkpoint DIR --photos DIR` does what `morelli eval calibrate`
-does.
-
 Pictures are made from photographs that training leaves out. What is stated of the fit is measured
 by folds that keep pictures of one photograph together; the calibrator that is stored is fitted on
 all of them.
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -305,20 +301,3 @@ def calibrate(
     validation = {**record["validation"], "calibration": fitted.as_json()}
     write_list(folder, record["name"], record["version"], validation)
     return fitted
-
-
-def main() -> None:
-    """Fit and store."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--generated", type=Path, metavar="DIR")
-    parser.add_argument("--count", type=int, default=COUNT)
-    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
-    args = parser.parse_args()
-    pool = Pool.from_folders(args.photos, args.generated, "validation")
-    calibrate(args.checkpoint, pool, args.count, tuple(args.sides))
-
-
-if __name__ == "__main__":
-    main()

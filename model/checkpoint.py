@@ -4,7 +4,6 @@ Two kinds: an adapter over pulled base weights (what ships), in PEFT's format, m
 full model as `save_pretrained` writes it.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from morelli.model.base_model import build_base_model
 from morelli.model.base_weights import base_weights_dir
 from morelli.model.calibration import Calibrator
 from morelli.model.config import ForgeryVLMConfig
+from morelli.model.convert_weights import sha256_of
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.processing import ForgeryProcessor, load_tokenizer
 
@@ -61,10 +61,6 @@ class Checkpoint:
     validation: dict[str, Any]
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def read_list(folder: Path) -> dict[str, Any]:
     """Check a checkpoint's files and return its record.
 
@@ -85,7 +81,7 @@ def read_list(folder: Path) -> dict[str, Any]:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path} is missing; fetch the checkpoint again")
-        found = _sha256(path)
+        found = sha256_of(path)
         if found != expected:
             raise CheckpointError(
                 f"{path} has SHA-256 {found[:12]}..., but {LIST} says {expected[:12]}...; "
@@ -104,7 +100,7 @@ def write_list(folder: Path, name: str, version: str, validation: dict[str, Any]
         validation: what it reached on what, with n; shown in every report.
     """
     files = {
-        path.name: _sha256(path)
+        path.name: sha256_of(path)
         for path in sorted(folder.iterdir())
         if path.is_file() and path.name not in {LIST, "README.md"}
     }
@@ -145,7 +141,7 @@ def load_checkpoint(folder: Path | None = None) -> Checkpoint:
         calibrator=Calibrator.load(folder),
         name=record["name"],
         version=record["version"],
-        sha256=_sha256(folder / LIST),
+        sha256=sha256_of(folder / LIST),
         validation=record["validation"],
     )
 

@@ -18,6 +18,8 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
 
     keys: Tensor
     values: Tensor
+    key_room: Tensor | None = None
+    value_room: Tensor | None = None
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
@@ -25,8 +27,8 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         """Append (B, heads, new, width) keys and values, and return all of both."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self.key_room = _with_room(self.keys, key_states, getattr(self, "key_room", None))
-        self.value_room = _with_room(self.values, value_states, getattr(self, "value_room", None))
+        self.key_room = _with_room(self.keys, key_states, self.key_room)
+        self.value_room = _with_room(self.values, value_states, self.value_room)
         end = (self.keys.shape[-2] if self.keys.numel() else 0) + key_states.shape[-2]
         self.keys, self.values = self.key_room[..., :end, :], self.value_room[..., :end, :]
         return self.keys, self.values

@@ -1,7 +1,6 @@
 """The examine loop: many files in, a folder of reports out; one bad file never stops the rest."""
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from morelli.data_pipeline.images import (
     write_mask,
 )
 from morelli.data_pipeline.report import ErrorReport, Report, ReportPaths, validate
+from morelli.data_pipeline.whole_files import whole
 from morelli.serve.journal import Journal, JournalError
 from morelli.serve.pdf import pdf_of
 from morelli.serve.render import Views, encoded, overlay, render_html, thumbnail
@@ -193,17 +193,13 @@ def _folder_name(picture: Picture) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, then moved there.
+    """Write a file whole or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole(path) as unfinished:
         unfinished.write_bytes(data)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def refused(path: Path, error: Exception) -> OutputError:

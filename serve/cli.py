@@ -21,6 +21,7 @@ from morelli.serve import (
     train_command,
 )
 from morelli.serve.arguments import count
+from morelli.serve.console import complain, failed, one_line, say
 from morelli.serve.eval_command import EVAL_EPILOG, eval_arguments, run_eval
 
 DONE, SOME_FAILED, USAGE, STOPPED = 0, 1, 2, 130
@@ -60,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(args.command(args))
     except KeyboardInterrupt:
-        _complain("stopped")
+        complain("stopped")
         return STOPPED
 
 
@@ -85,9 +86,9 @@ def _pull(args: argparse.Namespace) -> int:
     from morelli.model.base_weights import PullError, pull
 
     try:
-        pull(args.group, source=args.source, report=_say)
+        pull(args.group, source=args.source, report=say)
     except PullError as error:
-        return _failed(error)
+        return failed(one_line(error), SOME_FAILED)
     return DONE
 
 
@@ -99,9 +100,9 @@ def _plan(args: argparse.Namespace) -> int:
     from morelli.model.plan import plan
 
     try:
-        _say(plan(args.preset))
+        say(plan(args.preset))
     except ValueError as error:
-        _complain(str(error))
+        complain(str(error))
         return USAGE
     return DONE
 
@@ -135,8 +136,8 @@ def _synth(args: argparse.Namespace) -> int:
         pool = Pool.from_folders(args.photos, args.generated, "train")
         manifest = write_samples(pool, args.out, seeds)
     except (OSError, ValueError) as error:
-        return _failed(error)
-    _say(str(manifest))
+        return failed(one_line(error), SOME_FAILED)
+    say(str(manifest))
     return DONE
 
 
@@ -308,20 +309,6 @@ def _parser() -> argparse.ArgumentParser:
         verb.configure(one)
         one.set_defaults(command=verb.run)  # "run" is what a verb may call an argument
     return parser
-
-
-def _failed(error: Exception) -> int:
-    _complain(" ".join(str(error).split()))
-    return SOME_FAILED
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"morelli: {text}\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from morelli.serve.console import complain, failed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -92,18 +94,16 @@ def run_convert(args: argparse.Namespace) -> int:
         sys.stdout.write(CONVERTERS[args.name].expected.strip("\n") + "\n")
         return 0
     if args.source is None or args.out is None:
-        sys.stderr.write("morelli: give the source's PATH and --out DIR\n")
-        return 2
+        return failed("give the source's PATH and --out DIR", 2)
     skipped: list[Skipped] = []
     try:
         written, count = _converted(args.name, args.source, args.to, args.out, skipped)
     except (LayoutError, ValueError, OSError) as error:
-        sys.stderr.write(f"morelli: {error}\n")
-        return 1
+        return failed(str(error))
     for entry in skipped[:_MOST_SHOWN]:
-        sys.stderr.write(f"morelli: {entry}\n")
+        complain(str(entry))
     if skipped:
-        sys.stderr.write(f"morelli: {len(skipped)} entries could not be used\n")
+        complain(f"{len(skipped)} entries could not be used")
     sys.stdout.write(f"{written}: {count} pictures\n")
     return 1 if skipped else 0
 
@@ -169,8 +169,7 @@ def run_validate(args: argparse.Namespace) -> int:
             options = Options(context=args.context, fix=args.fix, fresh=args.fresh)
             report = validate(args.manifest, options, bar.update)
     except OSError as error:
-        sys.stderr.write(f"morelli: {error}\n")
-        return 1
+        return failed(str(error))
     sys.stdout.write(report.text() + "\n")
     return 1 if report.wrong else 0
 
@@ -196,7 +195,6 @@ def run_show(args: argparse.Namespace) -> int:
     try:
         shown = write_sheet(args.manifest, args.out, args.count, args.seed)
     except (ManifestError, OSError) as error:
-        sys.stderr.write(f"morelli: {error}\n")
-        return 1
+        return failed(str(error))
     sys.stdout.write(f"{args.out}: {shown} pictures\n")
     return 0

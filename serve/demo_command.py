@@ -4,11 +4,11 @@ import argparse
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from morelli.serve.arguments import count, model_arguments
+from morelli.serve.console import LoadingError, complain, failed, load_examiner
 
 EPILOG = """\
 Examples:
@@ -48,19 +48,16 @@ def run_demo(args: argparse.Namespace) -> int:
     try:
         from morelli.serve.app import Page, Settings, launch
     except ImportError as error:
-        return _failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
+        return failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
 
     from morelli.data_pipeline.images import Limits
-    from morelli.model.base_weights import PullError
-    from morelli.model.checkpoint import CheckpointError
-    from morelli.model.examiner import Examiner
     from morelli.serve.desk import Desk
     from morelli.serve.sessions import Sessions
 
     try:
-        examiner = Examiner.load(args.checkpoint, prior=args.prior)
-    except (CheckpointError, PullError, ValueError) as error:
-        return _failed(" ".join(str(error).split()))
+        examiner = load_examiner(args)
+    except LoadingError as error:
+        return failed(str(error))
     settings = Settings(
         limits=Limits(max_bytes=50_000_000),
         waiting=args.waiting,
@@ -70,14 +67,9 @@ def run_demo(args: argparse.Namespace) -> int:
     sessions = Sessions(reports)
     sessions.keep_sweeping()
     page = Page(Desk(examiner), sessions, settings)
-    sys.stderr.write(f"morelli: the page is at http://{args.host}:{args.port} (Ctrl-C stops it)\n")
+    complain(f"the page is at http://{args.host}:{args.port} (Ctrl-C stops it)")
     try:
         launch(page, args.host, args.port, reports, args.open)
     except OSError as error:
-        return _failed(f"{args.host}:{args.port} cannot be listened on ({error}); choose --port")
+        return failed(f"{args.host}:{args.port} cannot be listened on ({error}); choose --port")
     return 0
-
-
-def _failed(reason: str) -> int:
-    sys.stderr.write(f"morelli: {reason}\n")
-    return 1

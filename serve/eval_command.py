@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from morelli.serve.console import failed
+
 BENCHMARK_NAMES = (
     "manifest", "misd", "casia1", "columbia", "coverage", "imd2020", "nist16", "autosplice",
     "sid-set", "fakeclue", "synthscars", "genimage",
@@ -143,7 +145,7 @@ def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _calibrate(args: argparse.Namespace) -> int:
     if args.prior is not None and not 0 < args.prior < 1:
-        return _failed(f"--prior must lie between 0 and 1, got {args.prior}", 2)
+        return failed(f"--prior must lie between 0 and 1, got {args.prior}", 2)
     from morelli.data_pipeline.maker import Pool
     from morelli.eval.calibrate import calibrate
 
@@ -154,7 +156,7 @@ def _calibrate(args: argparse.Namespace) -> int:
             args.readings,
         )  # fmt: skip
     except (OSError, RuntimeError, ValueError) as error:
-        return _failed(str(error), 1)
+        return failed(str(error), 1)
     for name, figure in fitted.figures.items():
         sys.stdout.write(
             f"{name}: {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]\n"
@@ -176,9 +178,9 @@ def _score(args: argparse.Namespace) -> int:
     if args.layout:
         return _print_layouts(names)
     if args.tool is not None and args.transform:
-        return _failed("--transform changes pictures, which --tool has not seen; leave one out", 2)
+        return failed("--transform changes pictures, which --tool has not seen; leave one out", 2)
     if args.data is None and not args.only_score:
-        return _failed("give --data DIR, or --only-score for predictions that are there", 2)
+        return failed("give --data DIR, or --only-score for predictions that are there", 2)
     from morelli.eval.benchmarks.registry import BENCHMARKS
     from morelli.eval.evaluate import Selection, look_at, write_scores
     from morelli.eval.external import import_answers
@@ -188,7 +190,7 @@ def _score(args: argparse.Namespace) -> int:
     try:
         transforms = read_transforms(args.transform)
     except ValueError as error:
-        return _failed(str(error), 2)
+        return failed(str(error), 2)
     try:
         if not args.only_score:
             chosen = Selection(names, args.data, args.half, args.sources, args.limit, transforms)
@@ -200,7 +202,7 @@ def _score(args: argparse.Namespace) -> int:
         protocols = {name: BENCHMARKS[name].protocol for name in names}
         scores = write_scores(args.out, protocols, args.beside)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
-        return _failed(str(error), 1)
+        return failed(str(error), 1)
     sys.stdout.write(markdown(scores))
     return 0
 
@@ -217,8 +219,3 @@ def _print_layouts(names: list[str]) -> int:
             for head, line in zip(heads, text.splitlines(), strict=True):
                 sys.stdout.write(f"  {head:<10}{line}\n")
     return 0
-
-
-def _failed(message: str, status: int) -> int:
-    sys.stderr.write(f"morelli: {message.rstrip()}\n")
-    return status

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from morelli.serve.arguments import model_arguments, pixels, size_argument
+from morelli.serve.console import LoadingError, complain, failed, load_examiner, one_line, say
 
 if TYPE_CHECKING:
     from morelli.serve.batch import Outcome
@@ -54,20 +55,16 @@ def run_examine(args: argparse.Namespace) -> int:
         # Asked first, since loading a model only to find no place for its report wastes seconds.
         open_folder(args.out)
     except OutputError as error:
-        return _failed(error)
-
-    from morelli.model.base_weights import PullError
-    from morelli.model.checkpoint import CheckpointError
-    from morelli.model.examiner import Examiner
+        return failed(one_line(error))
 
     try:
-        examiner = Examiner.load(args.checkpoint, prior=args.prior)
+        examiner = load_examiner(args)
         limits = Limits(max_pixels=pixels(args.max_pixels))
         show = _shower(len(args.images), args.json)
-        failed = examine_all(examiner, args.images, args.out, limits, show)
-    except (CheckpointError, OutputError, PullError) as error:
-        return _failed(error)
-    return 1 if failed else 0
+        refused = examine_all(examiner, args.images, args.out, limits, show)
+    except (LoadingError, OutputError) as error:
+        return failed(one_line(error))
+    return 1 if refused else 0
 
 
 def _shower(total: int, as_json: bool) -> Callable[["Outcome"], None]:
@@ -83,27 +80,13 @@ def _shower(total: int, as_json: bool) -> Callable[["Outcome"], None]:
     def show(outcome: "Outcome") -> None:
         bar.clear()
         if outcome.page is None:
-            _complain(printable(outcome.record["error"]["message"]))
+            complain(printable(outcome.record["error"]["message"]))
         if as_json:
-            _say(to_line(outcome.record))
+            say(to_line(outcome.record))
         elif outcome.page is not None:
-            _say(render_text(outcome.record, outcome.where, outcome.page, width) + "\n")
+            say(render_text(outcome.record, outcome.where, outcome.page, width) + "\n")
         bar.update()
         if bar.n == total:
             bar.close()
 
     return show
-
-
-def _failed(error: Exception) -> int:
-    _complain(" ".join(str(error).split()))
-    return 1
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"morelli: {text}\n")

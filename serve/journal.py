@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from morelli.data_pipeline.report import to_line
+from morelli.data_pipeline.whole_files import whole
 
 _LOCK_SECONDS = 30
 
@@ -102,9 +103,8 @@ class Journal:
 
     def _rewrite(self, new: dict[str, Any], gone: set[str]) -> None:
         """Write the log anew, a record in the place of the ones that go."""
-        unfinished = self.path.with_name(f".{self.path.name}.part")
         written = False
-        with unfinished.open("w", encoding="utf-8") as file:
+        with whole(self.path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
             for record in self:
                 if key_of(record) not in gone:
                     file.write(to_line(record) + "\n")
@@ -113,7 +113,6 @@ class Journal:
                     written = True
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(self.path)
 
     def _locked(self) -> FileLock:
         return FileLock(str(self.path.with_name(f".{self.path.name}.lock")), timeout=_LOCK_SECONDS)

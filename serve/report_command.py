@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morelli.serve.arguments import model_arguments, pixels, size_argument
+from morelli.serve.console import LoadingError, complain, failed, load_examiner, one_line
 
 if TYPE_CHECKING:
     from morelli.data_pipeline.images import Picture
@@ -64,14 +65,14 @@ def run_report(args: argparse.Namespace) -> int:
     from morelli.serve.batch import OutputError
 
     if bool(args.inputs) == args.merge:
-        return _failed("give inputs, or --merge without any", 2)
+        return failed("give inputs, or --merge without any", 2)
     try:
         counts = _merged(args) if args.merge else _examined(args)
     except (OutputError, _UnusableError) as error:
-        return _failed(str(error), 1)
-    sys.stderr.write(
-        f"morelli: {counts.examined} examined, {counts.known} known before, "
-        f"{counts.failed} failed; see {args.out / 'index.html'}\n"
+        return failed(str(error), 1)
+    complain(
+        f"{counts.examined} examined, {counts.known} known before, "
+        f"{counts.failed} failed; see {args.out / 'index.html'}"
     )
     return 1 if counts.failed else 0
 
@@ -90,9 +91,6 @@ def _examined(args: argparse.Namespace) -> "Counts":
     from tqdm import tqdm
 
     from morelli.data_pipeline.images import Limits
-    from morelli.model.base_weights import PullError
-    from morelli.model.checkpoint import CheckpointError
-    from morelli.model.examiner import Examiner
     from morelli.serve.inputs import InputsError, all_inputs, check_given
     from morelli.serve.job import Job, Shard
 
@@ -101,15 +99,15 @@ def _examined(args: argparse.Namespace) -> "Counts":
     try:
         for given in args.inputs:
             check_given(given)
-        examiner = Examiner.load(args.checkpoint, prior=args.prior)
+        examiner = load_examiner(args)
         job = Job(args.out, _settings(examiner, args), shard, args.retry_failed)
         inputs = all_inputs(args.inputs, limits)
         with tqdm(unit="image", file=sys.stderr, disable=None) as bar:
             return job.run(
                 _Explaining(examiner, args.explain), inputs, limits, _shower(bar), args.pdf
             )
-    except (CheckpointError, InputsError, PullError, ValueError) as error:
-        raise _UnusableError(" ".join(str(error).split())) from error
+    except (InputsError, LoadingError, ValueError) as error:
+        raise _UnusableError(one_line(error)) from error
 
 
 class _Explaining:
@@ -159,8 +157,3 @@ def _shard(text: str) -> tuple[int, int]:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 3/16")
     return int(found[1]), int(found[2])
-
-
-def _failed(reason: str, code: int) -> int:
-    sys.stderr.write(f"morelli: {reason}\n")
-    return code

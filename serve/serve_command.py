@@ -3,10 +3,10 @@
 import argparse
 import ipaddress
 import os
-import sys
 from pathlib import Path
 
 from morelli.serve.arguments import count, model_arguments, number
+from morelli.serve.console import LoadingError, complain, failed, load_examiner, one_line
 
 EPILOG = """\
 Examples:
@@ -54,25 +54,22 @@ def run_serve(args: argparse.Namespace) -> int:
 
         from morelli.serve.api import Api, ApiSettings
     except ImportError as error:
-        return _failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
+        return failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
 
-    from morelli.model.base_weights import PullError
-    from morelli.model.checkpoint import CheckpointError
-    from morelli.model.examiner import Examiner
     from morelli.serve.counter import read_keys
     from morelli.serve.desk import Desk
 
     try:
         keys = read_keys(args.keys) if args.keys else ()
         if not keys and not _is_loopback(args.host):
-            return _failed(f"{args.host} can be reached by others; give --keys FILE")
+            return failed(f"{args.host} can be reached by others; give --keys FILE")
         settings = ApiSettings(keys, args.per_minute, args.waiting, args.seconds)
-        examiner = Examiner.load(args.checkpoint, prior=args.prior)
-    except (CheckpointError, OSError, PullError, ValueError) as error:
-        return _failed(" ".join(str(error).split()))
+        examiner = load_examiner(args)
+    except (LoadingError, OSError, ValueError) as error:
+        return failed(one_line(error))
     about = {"name": examiner.checkpoint.name, "version": examiner.checkpoint.version}
     app = Api(Desk(examiner), settings, about).build()
-    sys.stderr.write(f"morelli: the API is at http://{args.host}:{args.port} (Ctrl-C stops it)\n")
+    complain(f"the API is at http://{args.host}:{args.port} (Ctrl-C stops it)")
     uvicorn.run(
         app,
         host=args.host,
@@ -90,8 +87,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _failed(reason: str) -> int:
-    sys.stderr.write(f"morelli: {reason}\n")
-    return 1

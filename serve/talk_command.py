@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from morelli.serve.arguments import model_arguments
+from morelli.serve.console import LoadingError, failed, load_examiner
 
 if TYPE_CHECKING:
     from morelli.data_pipeline.report import Report
@@ -37,19 +38,16 @@ def run_chat(args: argparse.Namespace) -> int:
         # Asked first: a model need not be loaded to find that there is no picture.
         picture = open_picture(args.image)
     except ImageError as error:
-        return _failed(error.message)
+        return failed(error.message)
 
-    from morelli.model.base_weights import PullError
-    from morelli.model.checkpoint import CheckpointError
-    from morelli.model.examiner import Examiner
     from morelli.serve.desk import Desk
     from morelli.serve.downloads import record_of
     from morelli.serve.render import render_text
 
     try:
-        desk = Desk(Examiner.load(args.checkpoint, prior=args.prior))
-    except (CheckpointError, PullError, ValueError) as error:
-        return _failed(" ".join(str(error).split()))
+        desk = Desk(load_examiner(args))
+    except LoadingError as error:
+        return failed(str(error))
     seen = list(desk.watch(picture, threading.Event()))
     look, report = seen[-1]
     sys.stdout.write(render_text(record_of(report), report.where, None) + "\n")
@@ -97,8 +95,3 @@ def _answer(desk: "Desk", look: "Look", report: "Report", turns: "list[Turn]") -
         sys.stdout.write("(no answer that can be shown)")
     sys.stdout.write(f" ({withheld} withheld that denied the verdict)\n" if withheld else "\n")
     return text
-
-
-def _failed(reason: str) -> int:
-    sys.stderr.write(f"morelli: {reason}\n")
-    return 1

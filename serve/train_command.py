@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.config import ConfigError, configure
+from morelli.serve.console import failed
 
 STRATEGIES = ("ddp", "fsdp", "zero2", "zero3")
 """The names of `strategy.STRATEGIES`, repeated here because importing those takes seconds."""
@@ -189,8 +190,7 @@ def _run(args: argparse.Namespace, base: Any, run: Callable[[Any], Path]) -> int
         shared = replace(getattr(base, part), strategy=args.strategy)
         config = configure(replace(base, **{part: shared}), args.config, args.settings)
     except ConfigError as error:
-        sys.stderr.write(f"morelli: {error}\n")
-        return 2
+        return failed(str(error), 2)
     return _finish(lambda: run(config))
 
 
@@ -205,13 +205,11 @@ def _finish(work: Callable[[], Path]) -> int:
     try:
         folder = work()
     except OutOfMemoryError as error:
-        sys.stderr.write(
-            f"morelli: {str(error).splitlines()[0]} Take fewer pictures a batch and accumulate "
-            "more batches a step; the last checkpoint is kept.\n"
+        return failed(
+            f"{str(error).splitlines()[0]} Take fewer pictures a batch and accumulate "
+            "more batches a step; the last checkpoint is kept."
         )
-        return 1
     except (CheckpointError, PullError, TrainingError, OSError, ValueError) as error:
-        sys.stderr.write(f"morelli: {error}\n")
-        return 1
+        return failed(str(error))
     sys.stdout.write(f"{folder}\n")
     return 0

@@ -5,13 +5,19 @@ Shared by the instruction formats and by the data sets that come in one of them.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.answer import AnswerError, contradicts, parse, prefix
-from morelli.data_pipeline.converters.layout import Item, NotThereError, plain_id
+from morelli.data_pipeline.converters.layout import (
+    Entries,
+    Item,
+    NotThereError,
+    Skipped,
+    plain_id,
+)
 from morelli.data_pipeline.manifest import Row, Turn
 from morelli.data_pipeline.masks import from_file
 from morelli.data_pipeline.prompts import QUESTION
@@ -28,6 +34,9 @@ ROLES = {
     "system": "system",
 }
 """Who speaks, by the names that formats give them."""
+
+SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
+"""The names that LLaVA and ShareGPT give them."""
 
 _SENTENCE = re.compile(r"[^.!?\n]+")
 
@@ -73,6 +82,32 @@ def tables(root: Path, *suffixes: str) -> list[Path]:
     if not found:
         raise NotThereError(f"no file {' or '.join('*' + suffix for suffix in suffixes)}")
     return found
+
+
+def entries_of(
+    root: Path,
+    suffixes: Sequence[str],
+    name: str,
+    one: Callable[[dict[str, Any], Path], tuple[Path, tuple[Turn, ...]]],
+) -> Entries:
+    """List the entries of the files of an instruction format.
+
+    Args:
+        root: a file, or a folder of them.
+        suffixes: of the files.
+        name: of the format, for what is said of an entry that is not in it.
+        one: reads the picture's path and the turns of an entry, given the file's folder.
+
+    Raises:
+        NotThereError: there is no such file.
+    """
+    for table in tables(root, *suffixes):
+        for where, record in records(table):
+            try:
+                image, turns = one(record, table.parent)
+                yield item_of(record, image, turns, table.parent, image.stem)
+            except (KeyError, TypeError, ValueError) as error:
+                yield Skipped(where, f"not in {name}'s format: {error}")
 
 
 def turns_of(messages: Sequence[Mapping[str, Any]], role: str, content: str) -> tuple[Turn, ...]:

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from morelli.data_pipeline.converters.chats import (
+    SPEAKERS,
     columns_of,
-    item_of,
-    records,
-    tables,
+    entries_of,
     taught,
     turns_of,
     write_json,
 )
-from morelli.data_pipeline.converters.layout import Entries, Skipped
-from morelli.data_pipeline.manifest import Row
+from morelli.data_pipeline.converters.layout import Entries
+from morelli.data_pipeline.manifest import Row, Turn
 
 EXPECTED = """
 *.json, a list of
@@ -25,17 +25,11 @@ paths are relative to the file
 
 def read(root: Path) -> Entries:
     """List the entries of a file, or of every .json file in a folder."""
-    for table in tables(root, ".json", ".jsonl"):
-        for where, record in records(table):
-            try:
-                image = table.parent / record["image"]
-                turns = turns_of(record["conversations"], "from", "value")
-                yield item_of(record, image, turns, table.parent, image.stem)
-            except (KeyError, TypeError, ValueError) as error:
-                yield Skipped(where, f"not in LLaVA's format: {error}")
+    return entries_of(root, (".json", ".jsonl"), "LLaVA", _entry)
 
 
-_SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}
+def _entry(record: dict[str, Any], folder: Path) -> tuple[Path, tuple[Turn, ...]]:
+    return folder / record["image"], turns_of(record["conversations"], "from", "value")
 
 
 def write(rows: Iterable[Row], folder: Path) -> Path:
@@ -45,7 +39,7 @@ def write(rows: Iterable[Row], folder: Path) -> Path:
             **columns_of(row),
             "image": str(row.sample.image.absolute()),
             "conversations": [
-                {"from": _SPEAKERS[turn.role], "value": turn.text} for turn in taught(row)
+                {"from": SPEAKERS[turn.role], "value": turn.text} for turn in taught(row)
             ],
         }
         for row in rows

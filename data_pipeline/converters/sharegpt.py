@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.converters.chats import (
+    SPEAKERS,
     columns_of,
     item_of,
     records,
@@ -58,12 +59,11 @@ def _item(record: dict[str, Any], about: dict[str, Any], folder: Path) -> Item:
 
 def write(rows: Iterable[Row], folder: Path) -> Path:
     """Write morelli.json and dataset_info.json into a folder and return the latter's path."""
-    speakers = {"user": "human", "assistant": "gpt", "system": "system"}
     entries = (
         {
             **columns_of(row),
             "conversations": [
-                {"from": speakers[turn.role], "value": turn.text} for turn in taught(row)
+                {"from": SPEAKERS[turn.role], "value": turn.text} for turn in taught(row)
             ],
             "images": [str(row.sample.image.absolute())],
         }

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from morelli.data_pipeline.converters.chats import (
     columns_of,
-    item_of,
-    records,
-    tables,
+    entries_of,
     taught,
     turns_of,
     write_json,
 )
-from morelli.data_pipeline.converters.layout import Entries, Skipped
-from morelli.data_pipeline.manifest import Row
+from morelli.data_pipeline.converters.layout import Entries
+from morelli.data_pipeline.manifest import Row, Turn
 
 EXPECTED = """
 *.jsonl, each line {"messages": [{"role": "user", "content": "<image>..."},
@@ -24,15 +23,13 @@ paths are relative to the file
 
 def read(root: Path) -> Entries:
     """List the entries of a file, or of every .jsonl and .json file in a folder."""
-    for table in tables(root, ".jsonl", ".json"):
-        for where, record in records(table):
-            try:
-                (image,) = record["images"]
-                path = table.parent / (image["path"] if isinstance(image, dict) else image)
-                turns = turns_of(record["messages"], "role", "content")
-                yield item_of(record, path, turns, table.parent, path.stem)
-            except (KeyError, TypeError, ValueError) as error:
-                yield Skipped(where, f"not in ms-swift's format: {error}")
+    return entries_of(root, (".jsonl", ".json"), "ms-swift", _entry)
+
+
+def _entry(record: dict[str, Any], folder: Path) -> tuple[Path, tuple[Turn, ...]]:
+    (image,) = record["images"]
+    path = folder / (image["path"] if isinstance(image, dict) else image)
+    return path, turns_of(record["messages"], "role", "content")
 
 
 def write(rows: Iterable[Row], folder: Path) -> Path:

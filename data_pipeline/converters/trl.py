@@ -7,14 +7,12 @@ from typing import Any
 from morelli.data_pipeline.converters.chats import (
     IMAGE,
     columns_of,
-    item_of,
-    records,
-    tables,
+    entries_of,
     taught,
     turns_of,
     write_json,
 )
-from morelli.data_pipeline.converters.layout import Entries, Skipped
+from morelli.data_pipeline.converters.layout import Entries
 from morelli.data_pipeline.manifest import Row, Turn
 
 EXPECTED = """
@@ -27,14 +25,12 @@ EXPECTED = """
 
 def read(root: Path) -> Entries:
     """List the entries of a file, or of every .jsonl and .json file in a folder."""
-    for table in tables(root, ".jsonl", ".json"):
-        for where, record in records(table):
-            try:
-                (image,) = record["images"] if "images" in record else [record["image"]]
-                path = table.parent / image
-                yield item_of(record, path, conversation_in(record), table.parent, path.stem)
-            except (KeyError, TypeError, ValueError) as error:
-                yield Skipped(where, f"not in TRL's format: {error}")
+    return entries_of(root, (".jsonl", ".json"), "TRL", _entry)
+
+
+def _entry(record: dict[str, Any], folder: Path) -> tuple[Path, tuple[Turn, ...]]:
+    (image,) = record["images"] if "images" in record else [record["image"]]
+    return folder / image, conversation_in(record)
 
 
 def conversation_in(record: dict[str, Any]) -> tuple[Turn, ...]:

@@ -19,6 +19,7 @@ from morelli.data_pipeline.home import morelli_home
 from morelli.data_pipeline.maker.frame import Pixels, to_pixels
 from morelli.data_pipeline.maker.mattes import matte_folder, matte_path
 from morelli.data_pipeline.maker.pool import decode_file
+from morelli.data_pipeline.whole_files import whole
 
 SIDE = 320
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -63,9 +64,8 @@ def write_mattes(pictures: Iterable[Path], network: Path, folder: Path) -> int:
         if path.exists():
             continue
         _, data = cv2.imencode(".png", saliency.matte(decode_file(picture)))
-        part = path.with_suffix(".part")
-        part.write_bytes(data.tobytes())
-        part.replace(path)
+        with whole(path) as unfinished:
+            unfinished.write_bytes(data.tobytes())
         written += 1
     return written
 

@@ -1,6 +1,6 @@
-import numpy as np
 import pytest
 import torch
+from packed_views import batch_of, views_of
 from torch import nn
 from torch.nn import functional
 from transformers import (
@@ -14,7 +14,6 @@ from morelli.model.auto import register
 from morelli.model.config import ForgeryVLMConfig
 from morelli.model.forgery_vlm import ForgeryModel, ForgeryVLM, seg_state
 from morelli.model.presets import tiny
-from morelli.model.views import layout, pack
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 IMAGE, SEG, BEGIN, PAD = 14, 16, 1, 2
@@ -38,18 +37,6 @@ def shaken(model):
 def model():
     torch.manual_seed(0)
     return shaken(ForgeryVLM(tiny())).eval()
-
-
-def views_of(height, width, seed=0):
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    maps = rng.random((3, height, width), dtype=np.float32)
-    return torch.from_numpy(pack(pixels, maps, layout(height, width, 64, 8)))
-
-
-def batch_of(*pictures):
-    most = max(map(len, pictures))
-    return torch.stack([torch.cat([p, p.new_zeros(most - len(p), *p.shape[1:])]) for p in pictures])
 
 
 def ids_of(words, seed=0):

@@ -3,6 +3,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from packed_views import batch_of, views_of
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig
 
@@ -19,20 +20,6 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 def vision():
     torch.manual_seed(0)
     return ForgeryVision(tiny()).eval()
-
-
-def views_of(height, width, seed=0):
-    """Pack a made-up picture: (1 + T, 9, 64, 64)."""
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    maps = rng.random((3, height, width), dtype=np.float32)
-    return torch.from_numpy(pack(pixels, maps, layout(height, width, 64, 8)))
-
-
-def batch_of(*pictures):
-    """Stack pictures of different numbers of views, padded with zeros."""
-    most = max(map(len, pictures))
-    return torch.stack([torch.cat([p, p.new_zeros(most - len(p), *p.shape[1:])]) for p in pictures])
 
 
 def assert_same(found: ViewFeatures, expected: ViewFeatures, names=None):

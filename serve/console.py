@@ -1,0 +1,50 @@
+"""How the commands speak: results on standard output, one line a complaint on standard error."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from morelli.model.examiner import Examiner
+
+
+class LoadingError(Exception):
+    """The model cannot be loaded; the message says in one line why."""
+
+
+def say(text: str) -> None:
+    """Print a result at once, whatever reads it."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Print what went wrong, or what somebody who watches should know."""
+    sys.stderr.write(f"morelli: {text.rstrip()}\n")
+
+
+def failed(reason: str, status: int = 1) -> int:
+    """Complain, and return the exit status."""
+    complain(reason)
+    return status
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message without line breaks."""
+    return " ".join(str(error).split())
+
+
+def load_examiner(args: argparse.Namespace) -> "Examiner":
+    """Load the model that `arguments.model_arguments` asked for; takes some seconds.
+
+    Raises:
+        LoadingError: it is missing or damaged, or its base weights are.
+    """
+    from morelli.model.base_weights import PullError
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.model.examiner import Examiner
+
+    try:
+        return Examiner.load(args.checkpoint, prior=args.prior)
+    except (CheckpointError, PullError, ValueError) as error:
+        raise LoadingError(one_line(error)) from error
