@@ -37,7 +37,7 @@ from morelli.model.follow_up import Listening, conversation, shared_prefix
 from morelli.model.growing_cache import growing_cache
 from morelli.model.precision import fastest_dtype, narrow_single_rows
 from morelli.model.views import stitch
-from morelli.model.vision import ViewFeatures
+from morelli.model.vision import ViewFeatures, encode
 
 MASK_THRESHOLD = 0.5
 EVEN = 0.5
@@ -211,10 +211,7 @@ class Examiner:
 
     def _encode(self, picture: Picture, measurements: tuple[Measurement, ...]) -> ViewFeatures:
         views = self.processor.pixel_values(picture.pixels, measurements)
-        enabled = self.dtype is torch.bfloat16
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            features: ViewFeatures = self.model.model.vision(torch.from_numpy(views)[None])
-        return features
+        return encode(self.model.model.vision, torch.from_numpy(views)[None], self.dtype)
 
     def _locate(
         self, picture: Picture, features: ViewFeatures, cache: Any, ending: list[int]

@@ -4,8 +4,9 @@ Shape legend: B pictures, V views, N valid views of all pictures, P = G * G patc
 W width of the fusion, E width of a view's summary.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +48,19 @@ class ViewFeatures:
     picture: Tensor
     view: Tensor
     batch: int
+
+    def to(self, dtype: torch.dtype) -> "ViewFeatures":
+        """Return the features with every fractional number in `dtype`."""
+        return self._with(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
+
+    def select(self, views: Tensor) -> "ViewFeatures":
+        """Return the features of the views that a (N,) bool tensor marks."""
+        return self._with(lambda tensor: tensor[views])
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "ViewFeatures":
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: change(v) for name, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **cast(dict[str, Any], changed))
 
 
 @dataclass
@@ -202,6 +216,18 @@ class ForgeryVision(nn.Module):
         return torch.cat(parts, dim=1), evidence
 
 
+def encode(vision: ForgeryVision, pixel_values: Tensor, dtype: torch.dtype) -> ViewFeatures:
+    """Encode (B, V, C, S, S) views, multiplying in `dtype`.
+
+    Returns:
+        Features in the dtype of the encoders' weights, so that whatever reads them need not know.
+    """
+    enabled = dtype is torch.bfloat16
+    with torch.autocast(pixel_values.device.type, torch.bfloat16, enabled=enabled):
+        features: ViewFeatures = vision(pixel_values)
+    return features.to(next(vision.parameters()).dtype)
+
+
 def _join(parts: list[Tensor | None]) -> Tensor | None:
     return None if parts[0] is None else torch.cat(parts)  # type: ignore[arg-type]
 
@@ -219,10 +245,4 @@ def _mosaic(features: ViewFeatures, grid: int) -> Tensor:
 
 def select_tiles(features: ViewFeatures) -> ViewFeatures:
     """Return only the native tiles, the overviews left out."""
-    tiles = features.view > 0
-    changed = {
-        field.name: getattr(features, field.name)[tiles]
-        for field in fields(features)
-        if isinstance(getattr(features, field.name), Tensor)
-    }
-    return replace(features, **changed)
+    return features.select(features.view > 0)

@@ -36,8 +36,12 @@ class FeatureCache:
         self.computed = 0
 
     def __call__(self, pixel_values: Tensor) -> ViewFeatures:
-        """Return the features of (B, V, C, S, S) views, in the order of the encoders."""
-        return join_features([self._of(picture) for picture in pixel_values])
+        """Return the features of (B, V, C, S, S) views, in the order of the encoders.
+
+        They come in the dtype of the weights, as those that were just computed do.
+        """
+        kept = join_features([self._of(picture) for picture in pixel_values])
+        return kept.to(next(self._vision.parameters()).dtype)
 
     def close(self) -> None:
         """Let the encoders see for themselves again, and forget everything."""

@@ -54,6 +54,21 @@ def test_pictures_examined_before_change_nothing(tiny_checkpoint: Checkpoint, dr
     assert canonical(_record(examiner.examine(draw(80, 80)))) == alone
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_encoders_may_multiply_in_either_dtype(
+    tiny_checkpoint: Checkpoint, draw: Draw, dtype: torch.dtype
+) -> None:
+    examiner = Examiner(tiny_checkpoint)
+    examiner.dtype = torch.float32
+    exact = examiner.look(draw(120, 90))
+    examiner.dtype = dtype
+    report = examiner.examine(draw(120, 90))
+    validate(_record(report))
+    np.testing.assert_allclose(report.map, exact.map, atol=0.05)
+    for name, probability in exact.probability.items():
+        assert report.probability[name] == pytest.approx(probability, abs=0.02)
+
+
 def test_the_number_of_threads_moves_no_probability(
     tiny_checkpoint: Checkpoint, draw: Draw
 ) -> None:

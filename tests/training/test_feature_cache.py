@@ -3,6 +3,7 @@ from dataclasses import fields
 import pytest
 import torch
 
+from morelli.training import feature_cache
 from morelli.training.adapters import freeze_encoders
 from morelli.training.feature_cache import cache_features
 
@@ -21,7 +22,11 @@ def views(small):
 
 
 @torch.no_grad()
-def test_cached_features_are_those_of_the_encoders(model, views):
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.1)], ids=str
+)
+def test_cached_features_are_those_of_the_encoders(model, views, monkeypatch, dtype, tolerance):
+    monkeypatch.setattr(feature_cache, "fastest_dtype", lambda: dtype)
     plain = model.model.vision(views)
     cache = cache_features(model)
     for _ in range(2):
@@ -31,7 +36,7 @@ def test_cached_features_are_those_of_the_encoders(model, views):
             expected = getattr(plain, field.name)
             if isinstance(expected, torch.Tensor):
                 torch.testing.assert_close(
-                    getattr(found, field.name), expected, atol=1e-4, rtol=1e-3
+                    getattr(found, field.name), expected, atol=tolerance, rtol=10 * tolerance
                 )
     assert cache.computed == 2
     cache.close()
