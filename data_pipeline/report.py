@@ -73,7 +73,8 @@ class Report:
         metadata: what the file says about itself, plain JSON.
         model: {"name", "version", "sha256", "calibration"}.
         prior: base rate of manipulated pictures that the probability is stated for.
-        operating_point: threshold on 1 - probability["authentic"] at which the verdict turns.
+        operating_point: threshold on 1 - probability["authentic"] at which the verdict turns,
+            stated for `prior` like the probability.
         validation: what the model reached on what, with n.
         run: time (UTC, ISO 8601), dtype, versions, settings.
         custody: what happened to the file, in order.

@@ -20,10 +20,11 @@ from tqdm import tqdm
 from morelli.data_pipeline.images import Picture, picture_from_bytes
 from morelli.data_pipeline.maker import Pool, make
 from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.eval.estimates import Values
 from morelli.eval.operating_points import OperatingPoint, operating_points
 from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold
-from morelli.eval.verdict_metrics import Verdicts
-from morelli.model.calibration import Calibrator
+from morelli.eval.verdict_metrics import Flags, Verdicts
+from morelli.model.calibration import EVEN, Calibrator, shifted
 
 FIRST_SEED = 900_000_000
 """Of the calibration pictures; training counts up from far below."""
@@ -110,13 +111,13 @@ class Fit:
     points: tuple[OperatingPoint, ...]
 
     def at(self, name: str) -> Calibrator:
-        """Return the calibrator with the threshold of an operating point.
+        """Return the calibrator that decides at an operating point.
 
         Raises:
             KeyError: there is no such point.
         """
         thresholds = {point.name: point.threshold for point in self.points}
-        return replace(self.calibrator, threshold=thresholds[name])
+        return replace(self.calibrator, operating_point=thresholds[name])
 
     def as_json(self) -> dict[str, Any]:
         """Return what reports may state of the calibration."""
@@ -206,7 +207,24 @@ def fit(readings: Sequence[Reading], version: str) -> Fit:
     return Fit(
         calibrator,
         {name: figure.as_json() for name, figure in measured.items()},
-        operating_points(verdicts.score, verdicts.positive, folds),
+        operating_points(
+            _at_even_odds(verdicts.score, verdicts.positive, folds), verdicts.positive, folds
+        ),
+    )
+
+
+def _at_even_odds(scores: Values, positive: Flags, folds: NDArray[np.intp]) -> Values:
+    """Restate (n,) scores, each from the base rate of the folds that its calibrator was fitted on.
+
+    Raises:
+        ValueError: a class is missing in all but one fold.
+    """
+    rates = {fold: float(positive[folds != fold].mean()) for fold in np.unique(folds)}
+    for fold, rate in rates.items():
+        if not 0 < rate < 1:
+            raise ValueError(f"without fold {fold} a class is missing; calibrate on more")
+    return np.array(
+        [shifted(score, rates[fold], EVEN) for score, fold in zip(scores, folds, strict=True)]
     )
 
 
@@ -281,7 +299,8 @@ def calibrate(
         pool: of the validation part.
         count: of pictures.
         sides: longest sides in pixels.
-        point: operating point whose threshold is stored; None stores one half.
+        point: operating point at which it decides from now on; None decides by the stated
+            probability, at one half.
         kept: see `read_pictures`.
 
     Raises:

@@ -1,4 +1,9 @@
-"""Chooses thresholds for what a verdict is used for, and measures what they let through."""
+"""Chooses thresholds for what a verdict is used for, and measures what they let through.
+
+Scores are 1 - p(authentic) at even odds: a threshold on them is one on the likelihood ratio, and so
+lets through the same share of each class wherever it is used, however many pictures there are
+manipulated.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -35,7 +40,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold on 1 - p(authentic) and what it does, measured where it was not chosen.
+    """A threshold on 1 - p(authentic) at even odds, and what it does where it was not chosen.
 
     Attributes:
         name: a key of `CHOICES`.
@@ -98,7 +103,7 @@ def operating_points(
     """Choose each threshold on all pictures, and measure it on folds that it was not chosen on.
 
     Args:
-        scores: (n,) of 1 - p(authentic), out of fold.
+        scores: (n,) of 1 - p(authentic) at even odds, out of fold.
         positive: (n,) true for anything but authentic.
         folds: (n,) the fold of each picture.
 

@@ -15,9 +15,15 @@ from numpy.typing import NDArray
 from morelli.data_pipeline.schema import CLASSES, Verdict
 
 FILE = "calibration.json"
+EVEN = 0.5
+"""Base rate that a probability is stated for where nobody names one: the picture speaks alone."""
+
 NEIGHBOURS = 60
 _Z = 1.96
 _TIE = 0.1
+_HALF = 0.5
+_SUREST = 1e-6
+"""An operating point's least distance from 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,9 @@ class Calibrator:
         offsets: one for each of `schema.CLASSES`, added after.
         mask_offset: added to the mask logits, so that 0.5 is the threshold that served best.
         prior: share of manipulated pictures among those it was fitted on.
-        threshold: operating point on 1 - p(authentic).
+        operating_point: 1 - p(authentic) at even odds from which on a picture counts as
+            manipulated, whatever base rate its probability is stated for; None decides by what is
+            stated, at one half.
         scores: 1 - p(authentic) of the calibration pictures, sorted.
         manipulated: 1 for each of them that is not authentic, else 0.
         version: says what it was fitted on.
@@ -54,7 +62,7 @@ class Calibrator:
     offsets: tuple[float, ...] = (0.0, 0.0, 0.0)
     mask_offset: float = 0.0
     prior: float = 0.5
-    threshold: float = 0.5
+    operating_point: float | None = None
     scores: tuple[float, ...] = ()
     manipulated: tuple[int, ...] = ()
     version: str = "none"
@@ -78,12 +86,24 @@ class Calibrator:
         low, high = self._interval(float(1 - fitted[0]))
         rate = self.prior if prior is None else prior
         corrected = _at_base_rate(fitted, self.prior, rate)
-        interval = (_shift(low, self.prior, rate), _shift(high, self.prior, rate))
+        # the operating point is one half where manipulated pictures are this rare
+        turning = rate if self.operating_point is None else 1 - self._point()
         return Decision(
             probability=dict(zip((str(name) for name in CLASSES), corrected, strict=True)),
-            interval=interval,
-            verdict=self._verdict(corrected, interval),
+            interval=(shifted(low, self.prior, rate), shifted(high, self.prior, rate)),
+            verdict=_verdict(
+                _at_base_rate(fitted, self.prior, turning),
+                (shifted(low, self.prior, turning), shifted(high, self.prior, turning)),
+            ),
         )
+
+    def threshold(self, prior: float) -> float:
+        """Return 1 - p(authentic), stated for a base rate, at which the verdict turns."""
+        return _HALF if self.operating_point is None else shifted(self._point(), EVEN, prior)
+
+    def _point(self) -> float:
+        assert self.operating_point is not None
+        return min(max(self.operating_point, _SUREST), 1 - _SUREST)
 
     def _interval(self, score: float) -> tuple[float, float]:
         """Return Wilson's interval over the nearest calibration pictures; all of [0, 1] if none."""
@@ -99,15 +119,6 @@ class Calibrator:
         # the probability that is shown always lies inside its own interval
         return max(0.0, min(centre - half, score)), min(1.0, max(centre + half, score))
 
-    def _verdict(self, probabilities: list[float], interval: tuple[float, float]) -> Verdict:
-        first, second = np.argsort(probabilities)[::-1][:2]
-        tied = probabilities[first] - probabilities[second] < _TIE
-        if tied or interval[0] <= self.threshold <= interval[1]:
-            return Verdict.INCONCLUSIVE
-        if interval[1] < self.threshold:
-            return Verdict.AUTHENTIC
-        return CLASSES[1 + int(np.argmax(probabilities[1:]))]
-
     def save(self, folder: Path) -> None:
         """Write the calibrator into a checkpoint."""
         (folder / FILE).write_text(json.dumps(asdict(self)) + "\n")
@@ -119,11 +130,26 @@ class Calibrator:
         if not path.exists():
             return cls()
         record = json.loads(path.read_text())
+        # Until 0.2 a threshold was stored as it was measured: at the fitted base rate.
+        threshold = record.pop("threshold", _HALF)
+        if threshold != _HALF:
+            record["operating_point"] = shifted(threshold, record["prior"], EVEN)
         lists = {key: tuple(value) for key, value in record.items() if isinstance(value, list)}
         return cls(**{**record, **lists})
 
 
-def _shift(probability: float, fitted: float, rate: float) -> float:
+def _verdict(probabilities: list[float], interval: tuple[float, float]) -> Verdict:
+    """Decide by probabilities and an interval stated for the rate at which one half is right."""
+    first, second = np.argsort(probabilities)[::-1][:2]
+    tied = probabilities[first] - probabilities[second] < _TIE
+    if tied or interval[0] <= _HALF <= interval[1]:
+        return Verdict.INCONCLUSIVE
+    if interval[1] < _HALF:
+        return Verdict.AUTHENTIC
+    return CLASSES[1 + int(np.argmax(probabilities[1:]))]
+
+
+def shifted(probability: float, fitted: float, rate: float) -> float:
     """Move a probability of manipulation from one base rate to another (Bayes)."""
     yes = probability * rate / fitted
     no = (1 - probability) * (1 - rate) / (1 - fitted)
@@ -131,6 +157,6 @@ def _shift(probability: float, fitted: float, rate: float) -> float:
 
 
 def _at_base_rate(probabilities: NDArray[np.float64], fitted: float, rate: float) -> list[float]:
-    manipulated = _shift(float(1 - probabilities[0]), fitted, rate)
+    manipulated = shifted(float(1 - probabilities[0]), fitted, rate)
     parts = probabilities[1:] / max(float(probabilities[1:].sum()), 1e-12) * manipulated
     return [1.0 - float(parts.sum()), *(float(part) for part in parts)]

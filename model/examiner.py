@@ -29,7 +29,7 @@ from morelli.data_pipeline.verifier import (
     rationale_of,
     withhold_misplaced,
 )
-from morelli.model.calibration import Calibrator, Decision
+from morelli.model.calibration import EVEN, Calibrator, Decision
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
 from morelli.model.conversation import Hear, Turn, Words
 from morelli.model.cpm import verdict_logits
@@ -40,9 +40,6 @@ from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures, encode
 
 MASK_THRESHOLD = 0.5
-EVEN = 0.5
-"""Base rate that a probability is stated for where nobody names one: the picture speaks alone."""
-
 MAX_WORDS = 256
 """Most tokens that an answer may take."""
 
@@ -164,7 +161,7 @@ class Examiner:
             metadata={"notes": list(picture.notes), "orientation": picture.orientation},
             model=self._identity(),
             prior=self.prior,
-            operating_point=self.calibrator.threshold,
+            operating_point=self.calibrator.threshold(self.prior),
             validation=self.checkpoint.validation,
             run=self._run(words.count),
             custody=[_custody(picture)],
@@ -249,7 +246,7 @@ class Examiner:
         Raises:
             ValueError: the last turn is no open question.
         """
-        tokens = conversation(self.processor, report, turns)
+        tokens = conversation(self.processor, look.tokens, report, turns)
         return self._continue(look, tokens, MAX_REPLY, hear)
 
     def _continue(self, look: Look, tokens: list[int], limit: int, hear: Hear | None) -> Words:

@@ -8,7 +8,7 @@ from morelli.serve.console import failed
 
 BENCHMARK_NAMES = (
     "manifest", "misd", "casia1", "columbia", "coverage", "imd2020", "nist16", "autosplice",
-    "sid-set", "fakeclue", "synthscars", "genimage",
+    "sidset", "fakeclue", "synthscars", "genimage",
 )  # fmt: skip
 """The keys of `registry.BENCHMARKS`, repeated because importing those takes half a second."""
 
@@ -130,8 +130,8 @@ def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--operating-point", choices=("screening", "balanced", "evidence"), metavar="NAME",
-        help="store the threshold that misses little (screening), errs evenly (balanced) or "
-        "accuses rarely (evidence); default: one half",
+        help="decide from now on so that little is missed (screening), errors are even (balanced) "
+        "or few are accused (evidence), whatever --prior; default: by the stated probability",
     )  # fmt: skip
     parser.add_argument(
         "--prior", type=float, metavar="P",
@@ -164,7 +164,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     for point in fitted.points:
         false, found = point.false_positives, point.recall
         sys.stdout.write(
-            f"{point.name}: threshold {point.threshold:.3f}, finds {found.value:.1%}, "
+            f"{point.name}: from {point.threshold:.3f} at even odds, finds {found.value:.1%}, "
             f"false alarms {false.value:.1%} [{false.low:.1%}, {false.high:.1%}] of {false.n}"
         )
         if args.prior is not None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,13 +50,31 @@ def test_no_picture_is_judged_by_a_fit_that_saw_it() -> None:
     assert (before[folds != 2] != after[folds != 2]).any()
 
 
-def test_an_operating_point_is_stored_as_the_threshold() -> None:
+def test_an_operating_point_is_stored_and_the_fit_itself_has_none() -> None:
     fitted = fit(readings_of(200, scale=1.0), "here")
     for point in fitted.points:
-        assert fitted.at(point.name).threshold == point.threshold
-    assert fitted.calibrator.threshold == 0.5
+        assert fitted.at(point.name).operating_point == point.threshold
+    assert fitted.calibrator.operating_point is None
     assert [one["name"] for one in fitted.as_json()["operating_points"]] == [
         "screening", "balanced", "evidence"]  # fmt: skip
+
+
+@pytest.mark.parametrize("prior", [0.02, 0.5, 0.9])
+def test_an_operating_point_does_what_was_measured_of_it_at_every_base_rate(prior: float) -> None:
+    readings = readings_of(900, scale=1.0)
+    manipulated = np.array([one.label > 0 for one in readings])
+    # the interval would leave the doubtful ones aside, which were counted when it was measured
+    fitted = fit(readings, "here")
+    for point in fitted.points:
+        calibrator = replace(fitted.at(point.name), scores=(), manipulated=())
+        above = []
+        for one in readings:
+            stated = calibrator.decide(one.logits, prior).probability["authentic"]
+            above.append(1 - stated >= calibrator.threshold(prior))
+        found = np.array(above)[manipulated].mean()
+        false = np.array(above)[~manipulated].mean()
+        assert point.recall.low <= found <= point.recall.high
+        assert point.false_positives.low <= false <= point.false_positives.high
 
 
 def test_one_class_alone_cannot_be_calibrated() -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morelli.data_pipeline.schema import CLASSES, Verdict
-from morelli.model.calibration import Calibrator
+from morelli.model.calibration import FILE, Calibrator
 
 LOGITS = st.tuples(*[st.floats(-30, 30)] * 3)
 
@@ -61,6 +62,47 @@ def test_clear_logits_give_their_class_and_even_ones_are_inconclusive() -> None:
         assert calibrator.decide(logits).verdict is verdict
     assert calibrator.decide(np.array([0.0, 0.0, 0.0])).verdict is Verdict.INCONCLUSIVE
     assert calibrator.decide(np.array([-9.0, 5.0, 5.0])).verdict is Verdict.INCONCLUSIVE
+
+
+@given(LOGITS, st.floats(0.05, 0.95), st.floats(0.02, 0.98), st.floats(0.02, 0.98))
+def test_an_operating_point_gives_the_same_verdict_at_every_base_rate(
+    logits: tuple[float, float, float], point: float, one: float, other: float
+) -> None:
+    calibrator = _fitted(operating_point=point, prior=0.7)
+    verdicts = {calibrator.decide(np.array(logits), rate).verdict for rate in (one, other)}
+    assert len(verdicts) == 1
+
+
+@given(LOGITS, st.floats(0.05, 0.95), st.floats(0.02, 0.98))
+def test_the_verdict_turns_where_the_stated_probability_crosses_the_stated_threshold(
+    logits: tuple[float, float, float], point: float, rate: float
+) -> None:
+    calibrator = _fitted(operating_point=point, prior=0.7)
+    decision = calibrator.decide(np.array(logits), rate)
+    threshold = calibrator.threshold(rate)
+    if decision.verdict is Verdict.AUTHENTIC:
+        assert decision.interval[1] <= threshold + 1e-9
+    elif decision.verdict is not Verdict.INCONCLUSIVE:
+        assert decision.interval[0] >= threshold - 1e-9
+
+
+def test_without_an_operating_point_the_stated_probability_decides() -> None:
+    calibrator = _fitted(prior=0.5)
+    logits = np.array([0.0, 2.0, -9.0])
+    assert calibrator.decide(logits, 0.5).verdict is Verdict.TAMPERED
+    assert calibrator.decide(logits, 0.02).verdict is Verdict.INCONCLUSIVE
+    assert calibrator.threshold(0.02) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("stored", "meant"), [(0.5, None), (0.8, 0.8 / 0.7 / (0.8 / 0.7 + 0.2 / 0.3))]
+)
+def test_a_threshold_of_an_older_file_is_read_at_the_base_rate_it_was_measured_at(
+    stored: float, meant: float | None, tmp_path: Path
+) -> None:
+    record = {"prior": 0.7, "threshold": stored, "scores": [0.2], "manipulated": [0]}
+    (tmp_path / FILE).write_text(json.dumps(record))
+    assert Calibrator.load(tmp_path).operating_point == pytest.approx(meant)
 
 
 def test_a_larger_temperature_is_less_certain() -> None:
