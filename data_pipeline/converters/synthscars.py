@@ -44,13 +44,13 @@ def read(root: Path) -> Entries:
             where = f"{table}: entry {number}"
             try:
                 ((name, about),) = entry.items()
-                yield _item(name, about, pictures, where)
+                yield _item(name, about, pictures, where, table.stem)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 yield Skipped(where, f"not as published: {error!r}")
 
 
 def _item(
-    name: str, about: dict[str, Any], pictures: dict[str, Path], where: str
+    name: str, about: dict[str, Any], pictures: dict[str, Path], where: str, split: str
 ) -> Item | Skipped:
     file = Path(about["img_file_name"]).name
     if file not in pictures:
@@ -64,7 +64,7 @@ def _item(
         kind="generated",
         source=f"synthscars:{Path(file).stem}",
         conversation=(Turn("user", _QUESTION), Turn("assistant", str(about["caption"]))),
-        extra={"mask_is": "artefacts"},
+        extra={"mask_is": "artefacts", "split": split},
     )
 
 

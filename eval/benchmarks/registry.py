@@ -4,12 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from morelli.eval.benchmarks.generated import (
-    read_fakeclue,
-    read_genimage,
-    read_sid_set,
-    read_synthscars,
-)
 from morelli.eval.benchmarks.item import Item
 from morelli.eval.benchmarks.manifests import read_manifest
 from morelli.eval.benchmarks.published import layout_of, reader_of
@@ -94,36 +88,37 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Jia et al., CVPRW 2023; on request",
         reader_of("autosplice", part="jpeg_quality"),
     ),
-    "sid-set": Benchmark(
+    "sidset": Benchmark(
         "SID-Set, three classes",
-        "[validation/]real/*, full_synthetic/*, tampered/*\nmasks/<name>_mask.png",
-        "three classes; masks of the tampered ones",
+        layout_of("sidset"),
+        "the validation part; three classes; masks of the tampered ones",
         "Huang et al. (SIDA), CVPR 2025",
-        read_sid_set,
+        reader_of("sidset", split="validation"),
     ),
     "fakeclue": Benchmark(
         "FakeClue, generated or not, with reasons",
-        "data_json/test.json\ntest/<image>",
-        "published as real against fake: compare binary_accuracy; fakes of the categories\n"
-        "deepfake and doc are labelled tampered, others synthetic; words against its own",
+        layout_of("fakeclue"),
+        "the test part; published as real against fake: compare binary_accuracy; fakes of the\n"
+        "category deepfake are labelled tampered, others synthetic; words against its own",
         "Wen et al. (FakeVLM), NeurIPS 2025",
-        read_fakeclue,
+        reader_of("fakeclue", part="category", split="test"),
     ),
     "synthscars": Benchmark(
         "SynthScars, artefacts of generated pictures",
-        "[test/]images/*\n[test/]annotations/test.json",
-        "every picture is generated, so there is no AUC; the outlines of visible artefacts are\n"
-        "the true mask; F1 of altered pixels alone (its paper's mIoU averages the background in)",
+        layout_of("synthscars"),
+        "the test part; every picture is generated, so there is no AUC; the outlines of visible\n"
+        "artefacts are the true mask; F1 of altered pixels alone (its paper's mIoU averages the\n"
+        "background in)",
         "Kang et al. (LEGION), ICCV 2025",
-        read_synthscars,
+        reader_of("synthscars", split="test"),
     ),
     "genimage": Benchmark(
         "GenImage, eight generators",
-        "GENERATOR/[...]/val/ai/*\nGENERATOR/[...]/val/nature/*",
-        "nature is authentic, ai synthetic; each generator is a source. Its PNGs and JPEGs differ\n"
-        "by class: score with --transform jpeg:90, too",
+        layout_of("genimage"),
+        "the val part; nature is authentic, ai synthetic; each generator is a source. Its PNGs\n"
+        "and JPEGs differ by class: score with --transform jpeg:90, too",
         "Zhu et al., NeurIPS 2023; github.com/GenImage-Dataset/GenImage",
-        read_genimage,
+        reader_of("genimage", part="generator", split="val"),
     ),
 }
 """A new benchmark is a line here and a reader that yields items."""

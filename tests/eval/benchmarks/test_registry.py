@@ -88,7 +88,7 @@ def autosplice(root: Path) -> None:
     mask(root / "Mask" / "12_mask.png")
 
 
-def sid_set(root: Path) -> None:
+def sidset(root: Path) -> None:
     for folder in ("real", "full_synthetic", "tampered"):
         grain(root / "validation" / folder / f"{folder}_1.png")
     mask(root / "validation" / "masks" / "tampered_1_mask.png")
@@ -96,8 +96,12 @@ def sid_set(root: Path) -> None:
 
 def fakeclue(root: Path) -> None:
     records = []
-    for name, label, category in (("ff++/1.png", 0, "deepfake"), ("animal/2.png", 0, "animal"),
-                                  ("animal/3.png", 1, "animal")):  # fmt: skip
+    for name, label, category in (
+        ("ff++/1.png", 0, "deepfake"),
+        ("animal/2.png", 0, "animal"),
+        ("animal/3.png", 1, "animal"),
+        ("doc/4.png", 0, "doc"),
+    ):
         grain(root / "test" / name)
         talk = [{"from": "human", "value": "<image>?"}, {"from": "gpt", "value": f"Words {label}"}]
         records.append({"image": name, "label": label, "cate": category, "conversations": talk})
@@ -141,10 +145,10 @@ TREES: dict[str, tuple[Callable[[Path], None], list[Verdict], set[str]]] = {
     "imd2020": (imd2020, [A, T], {"imd2020"}),
     "nist16": (nist16, [T, A], {"nist16"}),
     "autosplice": (autosplice, [A, T, T], {"autosplice", "jpeg_quality 100", "jpeg_quality 75"}),
-    "sid-set": (sid_set, [A, S, T], {"sid-set"}),
-    "fakeclue": (fakeclue, [T, S, A], {"deepfake", "animal"}),
+    "sidset": (sidset, [A, S, T], {"sidset"}),
+    "fakeclue": (fakeclue, [T, S, A, S], {"category deepfake", "category animal", "category doc"}),
     "synthscars": (synthscars, [S], {"synthscars"}),
-    "genimage": (genimage, [A, S, A, S], {"ADM", "Midjourney"}),
+    "genimage": (genimage, [S, S, A, A], {"generator ADM", "generator Midjourney"}),
 }
 
 
@@ -171,8 +175,8 @@ def test_masks_are_true_where_something_was_altered(name: str, tmp_path: Path) -
     wanted[BOX] = True
     for item in made(name, tmp_path):
         true = item.true_mask(96, 128)
-        localised = name not in ("fakeclue", "genimage", "sid-set") or item.sample.mask
-        if item.sample.verdict is Verdict.AUTHENTIC or not localised:
+        altered = item.sample.verdict is Verdict.TAMPERED or name == "synthscars"
+        if not altered or name == "fakeclue":
             assert true is None
         else:
             assert true is not None
@@ -193,7 +197,7 @@ def test_a_mask_of_another_size_is_refused_with_its_place(name: str, tmp_path: P
 
 def test_reference_words_travel_along(tmp_path: Path) -> None:
     assert [item.sample.answer for item in made("fakeclue", tmp_path / "f")] == [
-        "Words 0", "Words 0", "Words 1"]  # fmt: skip
+        "Words 0", "Words 0", "Words 1", "Words 0"]  # fmt: skip
     assert made("synthscars", tmp_path / "s")[0].sample.answer == "An odd ear."
 
 
@@ -247,8 +251,18 @@ def test_unknown_labels_are_named_with_their_record(tmp_path: Path) -> None:
     fakeclue(tmp_path)
     table = tmp_path / "data_json" / "test.json"
     table.write_text(table.read_text().replace('"label": 1', '"label": 2'))
-    with pytest.raises(ValueError, match=r"test\.json: record 3: label must be 0"):
+    with pytest.raises(ValueError, match=r"test\.json: entry 2: not as published"):
         read("fakeclue", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sidset", "fakeclue", "synthscars"])
+def test_pictures_of_another_split_are_no_benchmark(name: str, tmp_path: Path) -> None:
+    made(name, tmp_path)
+    for path in sorted(tmp_path.rglob("*"), reverse=True):
+        if path.stem in ("validation", "test"):
+            path.rename(path.with_name(f"train{path.suffix}"))
+    with pytest.raises(ValueError, match="holds nothing of the split"):
+        read(name, tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
