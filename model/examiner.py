@@ -246,7 +246,7 @@ class Examiner:
         Raises:
             ValueError: the last turn is no open question.
         """
-        tokens = conversation(self.processor, look.tokens, report, turns)
+        tokens = conversation(self.processor, report, turns)
         return self._continue(look, tokens, MAX_REPLY, hear)
 
     def _continue(self, look: Look, tokens: list[int], limit: int, hear: Hear | None) -> Words:
