@@ -79,7 +79,7 @@ def place_of_anomaly(measurement: Measurement, height: int, width: int) -> str:
     if not anomalous.any() or anomalous.mean() > 0.5:
         return WHOLE
     place = place_of_mask(anomalous)
-    return place if _lies_in(anomalous, place, height, width) else WHOLE
+    return place if lies_in(anomalous, place, height, width) else WHOLE
 
 
 def is_ordinary_in(measurement: Measurement, place: str, height: int, width: int) -> bool:
@@ -91,7 +91,16 @@ def is_ordinary_in(measurement: Measurement, place: str, height: int, width: int
         return False
     anomalous = measurement.map >= measurement.map_threshold
     share = float(box_of(place, height, width).crop(anomalous).mean())
-    return share < MAX_NORMAL_SHARE and not _lies_in(anomalous, place, height, width)
+    return share < MAX_NORMAL_SHARE and not lies_in(anomalous, place, height, width)
+
+
+def lies_in(anomalous: NDArray[np.bool_], place: str, height: int, width: int) -> bool:
+    """Tell whether enough of an (H, W) area lies in a place to say that it is there."""
+    part = box_of(place, height, width).crop(anomalous)
+    count = int(part.sum())
+    return count > 0 and (
+        count >= MIN_PLACE_SHARE * part.size or count >= MIN_ANOMALY_SHARE * int(anomalous.sum())
+    )
 
 
 def verify(
@@ -231,14 +240,6 @@ def _count(made: Sequence[Finding], status: Status) -> int:
     return sum(finding.status is status for finding in made)
 
 
-def _lies_in(anomalous: NDArray[np.bool_], place: str, height: int, width: int) -> bool:
-    part = box_of(place, height, width).crop(anomalous)
-    count = int(part.sum())
-    return count > 0 and (
-        count >= MIN_PLACE_SHARE * part.size or count >= MIN_ANOMALY_SHARE * int(anomalous.sum())
-    )
-
-
 def _false_place(claim: Claim, measurement: Measurement, height: int, width: int) -> str | None:
     for place in named_places(claim):
         if claim.polarity is Polarity.NORMAL:
@@ -248,7 +249,7 @@ def _false_place(claim: Claim, measurement: Measurement, height: int, width: int
             return f"{_reading(measurement)}, which is ordinary."
         elif place != WHOLE and measurement.map is not None:
             anomalous = measurement.map >= measurement.map_threshold
-            if not _lies_in(anomalous, place, height, width):
+            if not lies_in(anomalous, place, height, width):
                 return f"The {claim.instrument} map shows too little in the {place}."
     return None
 
