@@ -128,6 +128,23 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Readings that the language model is told in place of the measured ones, as an experiment.
+
+    What the encoders see and what the verifier holds the words against stays the picture's own.
+
+    Attributes:
+        measurements: the readings; those left out are not spoken of.
+        height: of the picture that they were read on, or are to be taken for, in pixels.
+        width: likewise.
+    """
+
+    measurements: tuple[Measurement, ...]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """One sentence of the model's answer and what it commits itself to.
 

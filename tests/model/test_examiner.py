@@ -1,5 +1,5 @@
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch
 
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import Report, ReportPaths, canonical, validate
-from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.data_pipeline.schema import CLASSES, Measurement, Told, Verdict
 from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import Checkpoint
 from morelli.model.examiner import Examiner
@@ -19,6 +19,10 @@ def _record(report: Report) -> dict[str, object]:
     maps = {m.instrument: f"{m.instrument}.png" for m in report.measurements if m.map is not None}
     mask = "mask.png" if report.mask is not None else None
     return report.as_json(ReportPaths("map.png", mask, maps))
+
+
+def _statements(measurements: Sequence[Measurement]) -> list[str]:
+    return [one.statement for one in measurements]
 
 
 def _leaning(checkpoint: Checkpoint, verdict: Verdict) -> Checkpoint:
@@ -92,6 +96,23 @@ def test_strips_and_the_smallest_pictures_are_examined(
     look = Examiner(tiny_checkpoint).look(draw(height, width))
     assert look.map.shape == (height, width)
     assert np.isfinite(look.map).all()
+
+
+def test_told_readings_reach_the_prompt_and_nothing_else(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    picture = draw(96, 80)
+    examiner = Examiner(tiny_checkpoint)
+    plain, silent = examiner.look(picture), examiner.look(picture, Told((), 96, 80))
+    assert _statements(plain.measurements) == _statements(silent.measurements)
+    text = examiner.processor.decode(silent.tokens)
+    assert "reliability" not in text
+    assert "reliability" in examiner.processor.decode(plain.tokens)
+    same = examiner.look(picture, Told(plain.measurements, 96, 80))
+    assert same.tokens == plain.tokens
+    np.testing.assert_array_equal(same.map, plain.map)
+    report = examiner.examine(picture, Told((), 96, 80))
+    assert _statements(report.measurements) == _statements(plain.measurements)
 
 
 def test_without_a_fitted_calibrator_the_verdict_is_inconclusive(
