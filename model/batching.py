@@ -1,0 +1,80 @@
+"""Going on from several texts at once: one forward pass a token for all of them.
+
+Writing is bound by reading the weights, so eight texts take little longer than one. A text alone
+and the same text among others run through the same lines, and differ by rounding of float32 only.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import Cache, StoppingCriteria
+
+from morelli.model.growing_cache import growing_cache
+
+if TYPE_CHECKING:
+    from morelli.model.forgery_vlm import ForgeryVLM
+    from morelli.model.processing import ForgeryProcessor
+
+
+def beside_each_other(caches: Sequence[Any], lengths: Sequence[int]) -> Cache:
+    """Join the memories of several texts, each moved to the right end as padded tokens are.
+
+    Args:
+        caches: of one text each; they stay as they are.
+        lengths: how many tokens of each to take, from its start.
+
+    Returns:
+        A cache of as many rows, of the longest length; what is left of a shorter text is zero and
+        has to be masked.
+    """
+    longest = max(lengths)
+
+    def aligned(states: Sequence[Tensor]) -> Tensor:
+        rows = zip(states, lengths, strict=True)
+        return torch.cat(
+            [functional.pad(row[..., :n, :], (0, 0, longest - n, 0)) for row, n in rows]
+        )
+
+    joined = growing_cache()
+    for number, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
+        keys, values = [layer.keys for layer in layers], [layer.values for layer in layers]
+        joined.update(aligned(keys), aligned(values), number)
+    return joined
+
+
+def write_on(
+    model: "ForgeryVLM",
+    processor: "ForgeryProcessor",
+    texts: Sequence[Sequence[int]],
+    cache: Any,
+    limit: int,
+    stopping: Sequence[StoppingCriteria] = (),
+) -> list[list[int]]:
+    """Write what follows several texts, greedily, until each has come to its end.
+
+    Args:
+        model: that writes.
+        processor: of the model.
+        texts: token ids, image placeholders included.
+        cache: memory of all tokens of the longest text but its last one, shorter texts at the
+            right end; it grows.
+        limit: most tokens to write.
+        stopping: what else may stop the writing of all of them.
+
+    Returns:
+        The new tokens of each text, the end token included where it was reached.
+    """
+    longest = max(map(len, texts))
+    padding = processor.tokenizer.pad_token_id
+    end = processor.tokenizer.eos_token_id
+    written = model.generate(
+        input_ids=torch.tensor([[padding] * (longest - len(t)) + list(t) for t in texts]),
+        attention_mask=torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in texts]),
+        past_key_values=cache, max_new_tokens=limit, do_sample=False,
+        stopping_criteria=list(stopping), eos_token_id=end, pad_token_id=padding,
+    )  # fmt: skip
+    new: list[list[int]] = written[:, longest:].tolist()
+    return [row[: row.index(end) + 1] if end in row else row for row in new]

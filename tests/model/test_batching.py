@@ -1,0 +1,105 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from morelli.data_pipeline.images import Picture
+from morelli.model.batching import beside_each_other, write_on
+from morelli.model.checkpoint import Checkpoint
+from morelli.model.examiner import Examiner, Look
+from morelli.model.growing_cache import growing_cache
+
+Draw = Callable[..., Picture]
+SIZES = [(64, 64), (96, 130), (150, 90), (80, 80), (200, 140)]
+
+
+@pytest.fixture(scope="module")
+def examiner(tiny_checkpoint: Checkpoint) -> Examiner:
+    return Examiner(tiny_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def looks(examiner: Examiner, draw: Draw) -> list[Look]:
+    """Return looks whose prompts differ in length, as the readings of the pictures do."""
+    seen = [examiner.look(draw(*size, seed=seed)) for seed, size in enumerate(SIZES)]
+    assert len({len(look.tokens) for look in seen}) > 2
+    return seen
+
+
+def test_words_beside_others_are_those_written_alone(examiner: Examiner, looks: list[Look]) -> None:
+    together = examiner.speak_many(looks)
+    alone = [examiner.speak(look) for look in looks]
+    assert [words.text for words in together] == [words.text for words in alone]
+    assert [words.count for words in together] == [words.count for words in alone]
+    assert any(words.count for words in alone)
+
+
+def test_a_text_that_ends_early_is_cut_at_its_end_and_keeps_no_padding(
+    examiner: Examiner, looks: list[Look], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What one of them writes third ends it, so that it ends before the others do.
+    tokenizer = examiner.processor.tokenizer
+    memory = beside_each_other([looks[0].cache], [len(looks[0].tokens) - 1])
+    ((*_, third),) = write_on(examiner.model, examiner.processor, [looks[0].tokens], memory, 3)
+    monkeypatch.setattr(tokenizer, "eos_token", tokenizer.convert_ids_to_tokens(third))
+    together = examiner.speak_many(looks)
+    alone = [examiner.speak(look) for look in looks]
+    assert together[0].count <= 3 < max(words.count for words in together)
+    assert [words.count for words in together] == [words.count for words in alone]
+
+
+def test_a_look_that_spoke_beside_others_can_speak_again(
+    examiner: Examiner, looks: list[Look]
+) -> None:
+    before = looks[1].cache.get_seq_length()
+    first = examiner.speak_many(looks[:2])
+    assert looks[1].cache.get_seq_length() == before
+    assert examiner.speak_many(looks[:2])[1].text == first[1].text
+    assert examiner.speak(looks[1]).text == first[1].text
+
+
+def test_one_look_is_a_batch_of_one(examiner: Examiner, looks: list[Look]) -> None:
+    (words,) = examiner.speak_many(looks[2:3])
+    assert words.text == examiner.speak(looks[2]).text
+
+
+@torch.inference_mode()
+def test_memories_are_moved_to_the_right_end_and_padded_with_zeros() -> None:
+    caches, states = [], []
+    for tokens in (5, 3):
+        cache, held = growing_cache(), torch.randn(1, 2, tokens, 4)
+        cache.update(held, held + 1, 0)
+        caches.append(cache)
+        states.append(held)
+    joined = beside_each_other(caches, [4, 3])
+    keys, values = joined.layers[0].keys, joined.layers[0].values
+    assert keys.shape == (2, 2, 4, 4)
+    torch.testing.assert_close(keys[0], states[0][0, :, :4])
+    torch.testing.assert_close(values[1, :, 1:], states[1][0] + 1)
+    assert not keys[1, :, 0].any()
+    # What is added later leaves the texts' own memories alone.
+    joined.update(torch.ones(2, 2, 1, 4), torch.ones(2, 2, 1, 4), 0)
+    torch.testing.assert_close(caches[0].layers[0].keys, states[0])
+
+
+def test_logits_beside_others_differ_by_rounding_only(
+    examiner: Examiner, looks: list[Look]
+) -> None:
+    lengths = [len(look.tokens) - 1 for look in looks]
+    longest = max(lengths)
+    with torch.inference_mode():
+        together = examiner.model(
+            input_ids=torch.tensor([[look.tokens[-1]] for look in looks]),
+            attention_mask=torch.tensor([[0] * (longest - n) + [1] * (n + 1) for n in lengths]),
+            position_ids=torch.tensor([[n] for n in lengths]),
+            past_key_values=beside_each_other([look.cache for look in looks], lengths),
+            use_cache=True,
+        ).logits[:, -1]
+        for row, look, length in zip(together, looks, lengths, strict=True):
+            alone = examiner.model(
+                input_ids=torch.tensor([[look.tokens[-1]]]),
+                past_key_values=beside_each_other([look.cache], [length]),
+                use_cache=True,
+            ).logits[0, -1]
+            np.testing.assert_allclose(row.numpy(), alone.numpy(), atol=1e-5)
