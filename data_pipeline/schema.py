@@ -3,6 +3,7 @@
 Boxes and masks are in the image frame: pixels of the upright, decoded picture, x right, y down.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -192,6 +193,36 @@ class Finding:
     reliability: float
     status: Status
     reason: str
+
+    @property
+    def claim(self) -> Claim:
+        """What was claimed."""
+        return Claim(self.instrument, self.polarity, self.place, self.statement)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Finding":
+        """Read the report's form back.
+
+        Raises:
+            KeyError: a missing field.
+            ValueError: an unknown polarity or status, or a box that is none.
+        """
+        low, high = record["expected"]
+        box = record["box"]
+        return cls(
+            id=record["id"],
+            instrument=record["instrument"],
+            polarity=Polarity(record["polarity"]),
+            place=record["place"],
+            box=None if box is None else Box(*box),
+            statement=record["statement"],
+            value=record["value"],
+            expected=(low, high),
+            unit=record["unit"],
+            reliability=record["reliability"],
+            status=Status(record["status"]),
+            reason=record["reason"],
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the report's form."""

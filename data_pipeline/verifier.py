@@ -59,7 +59,7 @@ _SAYS_ANOMALOUS = re.compile(
     re.IGNORECASE,
 )
 _NEGATION = re.compile(r"\b(?:no|not|nothing|none|never|neither|nor|without)\b", re.IGNORECASE)
-_CITATION = re.compile(r"\[(F[1-9][0-9]*)\]")
+_CITATION = re.compile(r" ?\[(F[1-9][0-9]*)\]")
 
 
 def cannot_tell(measurement: Measurement) -> bool:
@@ -192,6 +192,11 @@ def rationale_of(made: Sequence[Finding]) -> str:
 def cited(rationale: str) -> tuple[str, ...]:
     """Return the ids of the findings that a rationale cites, in order."""
     return tuple(_CITATION.findall(rationale))
+
+
+def without_citations(rationale: str) -> str:
+    """Return a rationale as it would be read aloud: "The grain differs. ..."."""
+    return _CITATION.sub("", rationale)
 
 
 def claim_precision(made: Sequence[Finding]) -> float:

@@ -28,6 +28,7 @@ from morelli.data_pipeline.verifier import (
     unverified_share,
     verify,
     withhold_misplaced,
+    without_citations,
 )
 
 HEIGHT, WIDTH = 60, 90
@@ -235,6 +236,15 @@ def test_a_rationale_cites_every_finding_once_in_order() -> None:
     assert text == "The grain differs [F1]. The grain differs here [F2]! No peaks [F3]."
     assert cited(text) == ("F1", "F2", "F3")
     assert cited("[F0] [G1] [F12]") == ("F12",)
+    assert without_citations(text) == "The grain differs. The grain differs here! No peaks."
+
+
+def test_findings_are_read_back_from_a_report_as_they_were() -> None:
+    made = _findings()
+    assert tuple(Finding.from_json(one.as_json()) for one in made) == made
+    assert made[0].claim == _claim("The grain differs.", "lower left")
+    with pytest.raises(ValueError, match="maybe"):
+        Finding.from_json(made[0].as_json() | {"status": "maybe"})
 
 
 def test_the_shares_count_each_status() -> None:
