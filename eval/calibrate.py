@@ -102,7 +102,7 @@ class Fit:
 
     Attributes:
         calibrator: fitted on all pictures.
-        figures: "auc", "ece", "brier", each with its interval, as JSON.
+        figures: "auc", "ece", "brier", "interval_coverage", each with its interval, as JSON.
         points: the operating points.
     """
 
@@ -190,19 +190,13 @@ def fit(readings: Sequence[Reading], version: str) -> Fit:
     folds = folds_of([one.group for one in readings])
     if not labels.any() or labels.all():
         raise ValueError("calibration needs authentic and manipulated pictures; make more")
-    fitted = _fitted(logits, labels)
-    scores = 1 - fitted.probabilities(logits)[:, 0]
-    order = np.argsort(scores, kind="stable")
     calibrator = replace(
-        fitted,
+        _with_pictures(_fitted(logits, labels), logits, labels),
         mask_offset=_best_offset(readings),
-        prior=float((labels > 0).mean()),
-        scores=tuple(round(float(score), 6) for score in scores[order]),
-        manipulated=tuple(int(value) for value in (labels > 0)[order]),
         version=version,
     )
-    unseen = out_of_fold(logits, labels, folds)
-    verdicts = Verdicts(labels, unseen.argmax(1), unseen)
+    unseen, intervals = out_of_fold(logits, labels, folds)
+    verdicts = Verdicts(labels, unseen.argmax(1), unseen, intervals)
     measured = verdicts.calibration_figures() | {"auc": verdicts.image_figures()["auc"]}
     return Fit(
         calibrator,
@@ -237,14 +231,42 @@ def folds_of(groups: Sequence[str]) -> NDArray[np.intp]:
 
 def out_of_fold(
     logits: NDArray[np.float64], labels: NDArray[np.int64], folds: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Return the (n, 3) probabilities of each picture by a calibrator fitted without its fold."""
-    probabilities = np.empty_like(logits)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Let each picture be judged by a calibrator fitted without its fold.
+
+    Args:
+        logits: (n, 3) of the verdict.
+        labels: (n,) class indices.
+        folds: (n,) the fold of each picture.
+
+    Returns:
+        (n, 3) probabilities and (n, 2) intervals of 1 - p(authentic), at the base rates of the
+        pictures that were fitted on.
+    """
+    probabilities, intervals = np.empty_like(logits), np.empty((len(logits), 2))
     for fold in np.unique(folds):
         inside = folds == fold
-        calibrator = _fitted(logits[~inside], labels[~inside])
+        calibrator = _with_pictures(
+            _fitted(logits[~inside], labels[~inside]), logits[~inside], labels[~inside]
+        )
         probabilities[inside] = calibrator.probabilities(logits[inside])
-    return probabilities
+        scores = 1 - probabilities[inside, 0]
+        intervals[inside] = [calibrator.interval(float(score)) for score in scores]
+    return probabilities, intervals
+
+
+def _with_pictures(
+    calibrator: Calibrator, logits: NDArray[np.float64], labels: NDArray[np.int64]
+) -> Calibrator:
+    """Return a calibrator that knows the pictures it was fitted on, for its intervals."""
+    scores = 1 - calibrator.probabilities(logits)[:, 0]
+    order = np.argsort(scores, kind="stable")
+    return replace(
+        calibrator,
+        prior=float((labels > 0).mean()),
+        scores=tuple(round(float(score), 6) for score in scores[order]),
+        manipulated=tuple(int(value) for value in (labels > 0)[order]),
+    )
 
 
 def _fitted(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibrator:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from morelli.eval.estimates import Values
 from morelli.eval.verdict_metrics import Flags
+from morelli.model.calibration import wilson
 
 SCREENING_RECALL = 0.95
 EVIDENCE_FALSE_POSITIVES = 0.01
@@ -34,8 +34,7 @@ class Rate:
         """Return count / n; of nothing, nothing is known."""
         if not n:
             return cls(float("nan"), 0.0, 1.0, 0)
-        interval = binomtest(count, n).proportion_ci(method="wilson")
-        return cls(count / n, float(interval.low), float(interval.high), n)
+        return cls(count / n, *wilson(count, n), n)
 
 
 @dataclass(frozen=True, slots=True)

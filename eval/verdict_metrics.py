@@ -25,6 +25,8 @@ from morelli.eval.estimates import (
 FALSE_POSITIVE_RATES = (0.01, 0.05)
 _MOST_BINS = 15
 _FEWEST_IN_BIN = 10
+_FEWEST_FOR_A_SHARE = 25
+"""Images whose share is held against an interval; fewer would leave it by chance alone."""
 
 Flags = NDArray[np.bool_]
 
@@ -177,7 +179,8 @@ class Verdicts:
         """Return ECE, Brier score and interval coverage of 1 - p(authentic).
 
         ECE takes bins of equally many images (at most 15, at least 10 images each). An interval
-        holds if the share of manipulated images in its bin lies between the bin's mean ends.
+        holds if the share of manipulated images in its bin, of at least 25, lies between the bin's
+        mean ends. Chance in the bin counts against it, so it holds at least as often as stated.
         """
         if self.probability is None:
             return {}
@@ -201,7 +204,7 @@ class Verdicts:
         return error
 
     def _interval_coverage(self, positive: Values) -> Statistic:
-        members = _members(adaptive_bins(self.score))
+        members = _members(adaptive_bins(self.score, _FEWEST_FOR_A_SHARE))
         assert self.interval is not None
         low, high = self.interval.T
 
@@ -244,9 +247,9 @@ class Verdicts:
         return counts / len(order), np.cumsum(correct) / counts
 
 
-def adaptive_bins(scores: Values) -> NDArray[np.intp]:
+def adaptive_bins(scores: Values, fewest: int = _FEWEST_IN_BIN) -> NDArray[np.intp]:
     """Return the (n,) bin of each score: equally many in each, equal scores together."""
-    wanted = int(np.clip(len(scores) // _FEWEST_IN_BIN, 1, _MOST_BINS))
+    wanted = int(np.clip(len(scores) // fewest, 1, _MOST_BINS))
     ordered = np.sort(scores)
     edges = np.unique(ordered[np.arange(1, wanted) * len(scores) // wanted])
     return np.searchsorted(edges, scores, side="right")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,11 +44,51 @@ def test_no_picture_is_judged_by_a_fit_that_saw_it() -> None:
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(0, 1, (60, 3)), rng.integers(0, 3, 60)
     folds = np.arange(60) % 5
-    before = out_of_fold(logits, labels, folds)
+    before = np.hstack(out_of_fold(logits, labels, folds))
     labels[folds == 2] = (labels[folds == 2] + 1) % 3
-    after = out_of_fold(logits, labels, folds)
+    after = np.hstack(out_of_fold(logits, labels, folds))
     assert (before[folds == 2] == after[folds == 2]).all()
     assert (before[folds != 2] != after[folds != 2]).any()
+
+
+def held_out_coverage(link: Callable[[Any], Any], count: int, seed: int) -> float:
+    """Return how often a held-out picture's true chance lies in its interval.
+
+    Args:
+        link: of the chance's logit, to the score that the model gives.
+        count: of pictures.
+        seed: draws others.
+    """
+    rng = np.random.default_rng(seed)
+    true = rng.normal(0.5, 2.0, count)
+    chance = 1 / (1 + np.exp(-true))
+    labels = (rng.random(count) < chance) * np.where(rng.random(count) < 0.3, 2, 1)
+    logits = np.stack([np.zeros(count), link(true) + np.log(0.7), link(true) + np.log(0.3)], 1)
+    _, interval = out_of_fold(logits, labels, folds_of([str(n) for n in range(count)]))
+    return float(((interval[:, 0] <= chance) & (chance <= interval[:, 1])).mean())
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        lambda true: 3 * true,
+        lambda true: np.sign(true) * abs(true) ** 1.5,
+        lambda true: np.sign(true) * abs(true) ** 0.6,
+        lambda true: np.where(true > 0, 2.0, 0.7) * true,
+    ],
+    ids=["too sure", "bent out", "bent in", "broken"],
+)
+def test_intervals_hold_the_true_chance_of_nine_held_out_pictures_in_ten(
+    link: Callable[[Any], Any],
+) -> None:
+    coverage = np.mean([held_out_coverage(link, 200, seed) for seed in range(3)])
+    assert coverage >= 0.9
+
+
+def test_the_coverage_of_the_folds_is_among_the_figures() -> None:
+    figure = fit(readings_of(300, scale=2.0), "here").figures["interval_coverage"]
+    assert figure["n"] == 300
+    assert figure["value"] > 0.7
 
 
 def test_an_operating_point_is_stored_and_the_fit_itself_has_none() -> None:

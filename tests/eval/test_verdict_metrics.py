@@ -126,11 +126,11 @@ def test_a_case_worked_by_hand_scores_as_on_paper() -> None:
 
 
 def test_calibration_worked_by_hand() -> None:
-    # two bins of ten: 0.2 with a share of 0.4, 0.8 with a share of 0.7
-    score = np.repeat([0.2, 0.8], 10)
-    positive = np.array([1] * 4 + [0] * 6 + [1] * 7 + [0] * 3)
-    probability = np.stack([1 - score, score, np.zeros(20)], 1)
-    interval = np.stack([np.repeat([0.1, 0.6], 10), np.repeat([0.3, 0.9], 10)], 1)
+    # two bins of thirty: 0.2 with a share of 0.4, 0.8 with a share of 0.7
+    score = np.repeat([0.2, 0.8], 30)
+    positive = np.array([1] * 12 + [0] * 18 + [1] * 21 + [0] * 9)
+    probability = np.stack([1 - score, score, np.zeros(60)], 1)
+    interval = np.stack([np.repeat([0.1, 0.6], 30), np.repeat([0.3, 0.9], 30)], 1)
     some = Verdicts(positive, positive, probability, interval)
     figures = some.calibration_figures()
     assert figures["ece"].value == pytest.approx((0.2 + 0.1) / 2)

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from morelli.data_pipeline.schema import CLASSES, Verdict
-from morelli.model.calibration import FILE, Calibrator
+from morelli.model.calibration import FILE, Calibrator, wilson
 
 LOGITS = st.tuples(*[st.floats(-30, 30)] * 3)
 
@@ -116,3 +117,35 @@ def test_save_and_load_return_the_same_calibrator(tmp_path: Path) -> None:
     calibrator = _fitted(mask_offset=0.5, version="200 pictures")
     calibrator.save(tmp_path)
     assert Calibrator.load(tmp_path) == calibrator
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_scipys(counted: tuple[int, int]) -> None:
+    expected = binomtest(*counted).proportion_ci(method="wilson")
+    assert wilson(*counted) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_a_share_of_nothing_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="0 of 0"):
+        wilson(0, 0)
+
+
+def test_an_interval_rests_on_as_many_pictures_above_as_below() -> None:
+    # 400 scores rest on 25 a side; those above 0.5 are manipulated
+    calibrator = _fitted()
+    assert calibrator.interval(0.5) == pytest.approx(wilson(25, 50))
+    assert calibrator.interval(0.1) == pytest.approx(wilson(0, 50), abs=0.1)
+    assert calibrator.interval(0.0) == wilson(0, 13)
+
+
+def test_an_interval_is_widened_to_hold_what_it_is_told_to() -> None:
+    calibrator = _fitted()
+    tampered, authentic = np.array([-8.0, 8.0, -8.0]), np.array([8.0, -8.0, -8.0])
+    alone = calibrator.decide(tampered)
+    wider = calibrator.decide(tampered, holding=[authentic])
+    assert alone.verdict is Verdict.TAMPERED
+    assert wider.verdict is Verdict.INCONCLUSIVE
+    assert wider.probability == alone.probability
+    assert wider.interval[0] < 0.01 < alone.interval[0]
+    assert wider.interval[1] == alone.interval[1]
+    assert calibrator.decide(tampered, holding=[tampered]) == alone
