@@ -5,7 +5,7 @@ Order: instruments, encoders, classification probability mapper, calibrator, dec
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ class Look:
 
 
 class Examiner:
-    """Examine pictures with one checkpoint; give it one picture at a time."""
+    """Examine pictures with one checkpoint; several threads may share it, each with its picture."""
 
     def __init__(self, checkpoint: Checkpoint, prior: float | None = None) -> None:
         """Prepare to examine.
@@ -101,6 +101,8 @@ class Examiner:
         self.model = checkpoint.model.eval()
         self.processor = checkpoint.processor
         self.prior = EVEN if prior is None else prior
+        self.measure: Callable[[Picture], tuple[Measurement, ...]] = measure
+        """Reads the instruments; may be exchanged for one that does so in another process."""
         narrow_single_rows(self.model.model.language_model)
         stem = self.model.model.vision.artifact.stem
         if stem is not None:  # a third faster on processors
@@ -180,7 +182,7 @@ class Examiner:
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "instruments"):
-            measurements = measure(picture)
+            measurements = self.measure(picture)
         with _timed(seconds, "encoders"):
             features = self._encode(picture, measurements)
         with _timed(seconds, "verdict"):
@@ -240,6 +242,19 @@ class Examiner:
             hear: is given the text so far after each token, and may stop the model.
         """
         return self._continue(look, list(look.tokens), MAX_WORDS, hear)
+
+    @contextmanager
+    def sharing_cores(self, count: int) -> Iterator[None]:
+        """Let each of so many threads that are started inside compute with its share of the cores.
+
+        One thread a core, each with a picture of its own, wastes less than all cores on one.
+        """
+        before = torch.get_num_threads()
+        torch.set_num_threads(max(1, before // count))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     @torch.inference_mode()
     def speak_many(self, looks: Sequence[Look]) -> list[Words]:
