@@ -15,8 +15,8 @@ _Tree = tuple[tuple["str | _Tree", ...], ...]
 
 _TOKEN = re.compile(r"[(|)]|<[a-z_]+>|[^(|)<]+")
 _GAP_BEFORE_MARK = re.compile(r" +([,.;:])")
-_A = re.compile(r"\b([Aa]) (?=[aeio]|un(?!i)|us[^eu])(?!one?\b|once\b)")
-_AN = re.compile(r"\b([Aa])n (?=[^aeiou])")
+_A = re.compile(r"\b([Aa]) (?=[aeio]|hon|hour|un(?!i)|us[^eu])(?!one?\b|once\b)")
+_AN = re.compile(r"\b([Aa])n (?=[^aeiou])(?!hon|hour)")
 
 
 def expand(pattern: str, rules: Mapping[str, str], pick: Pick) -> str:

@@ -39,11 +39,12 @@ _IN_NUMBERS = (
     " (<device> <finds>|one has|one finds) {value}"
 )
 NUMBERS_OUTSIDE = (
-    "{opener}: {value}, (where|while|whereas|when) <norm>."
+    "{opener}: {value}, (where|while|whereas|but) <norm>."
     "|{opener}: {value}, {usual} being <normal>( for <untouched>|)."
     "|{opener}, (with|giving|showing|yielding|returning) {value} (against|instead of|rather than"
     "|in place of|compared with) {usual} (in|for|from|with) <untouched>."
-    "|{opener}, (with|giving|showing|yielding|returning) {value} (where|while|whereas|when) <norm>."
+    "|{opener}, (with|giving|showing|yielding|returning) {value} (where|while|whereas|although)"
+    " <norm>."
     f"|{{opener}}. {_AMOUNTS}, (and|while|whereas|where) <norm>."
     f"|{{opener}}. {_IN_NUMBERS}(;|, while|, whereas|, where) <norm>."
     "|{opener}. (Among|In|For|Over) <untouched>, {usual} is <normal>, (but|yet|while|whereas)"
@@ -51,13 +52,13 @@ NUMBERS_OUTSIDE = (
     " (one has|one finds|<device> <finds>) {value}."
 )
 NUMBERS_INSIDE = (
-    "{opener}: {value}, (where|and|as|since|when) <norm>."
+    "{opener}: {value}, (where|and|while) <norm>."
     "|{opener}: {value}, {usual} being <normal>( for <untouched>|)."
     "|{opener}, (with|giving|showing|yielding|returning) {value}, (like|just like|similar to"
     "|comparable to|in line with) <untouched> with {usual}."
-    "|{opener}, (with|giving|showing|yielding|returning) {value} (where|when|as|since) <norm>."
-    f"|{{opener}}. {_AMOUNTS}, (and|where|as|since) <norm>."
-    f"|{{opener}}. {_IN_NUMBERS}(;|, and|, as|, where) <norm>."
+    "|{opener}, (with|giving|showing|yielding|returning) {value} (where|and|while) <norm>."
+    f"|{{opener}}. {_AMOUNTS}, (and|where|while) <norm>."
+    f"|{{opener}}. {_IN_NUMBERS}(;|, and|, where) <norm>."
     "|{opener}. (Among|In|For|Over) <untouched>, {usual} is <normal>, and <case>"
     " (one has|one finds|<device> <finds>) {value}."
 )
@@ -88,15 +89,6 @@ MARKS_ALTERED = (
     "|(By place|In position|As to place|In location), it (matches|meets|covers|touches|fits) the"
     " altered part (marked|found|outlined|shown) (there|here|at that spot)."
 )
-MISSES_ALTERED = (
-    "(The altered part (lies|sits|is) there|It is there that the altered part (lies|sits|is found))"
-    ", (yet|but|though) (it|this) does not (show|appear|stand out|betray itself|come to light)"
-    " (in this reading|in this measurement|here|by this test); the <verdict> <rests> <content>."
-    "|(Yet|Still|Even so|Nevertheless|All the same), the altered part (lies|sits|is|is found)"
-    " there, so the <verdict> <rests> <content>."
-    "|(It|This reading|This test|This measurement) does not (show|betray|reveal|expose|catch) the"
-    " altered part that (lies|sits|is) there, so the <verdict> <rests> <content>."
-)
 RESTS_ON_PICTURE = (
     "(So|Hence|Therefore|Thus|Accordingly|Consequently), the <verdict> <rests> <content>, not"
     " (on|from) (this|that|such a|the present) <reading>."
@@ -115,9 +107,8 @@ MEANING_OUTSIDE = {
     "|decides|settles) (little|nothing) <alone>.",
     Verdict.TAMPERED: "<such> (speaks for|points to|hints at|suggests|is typical of|argues for"
     "|is a sign of) (an edit|a local change|a change made <later>|material from elsewhere"
-    "|work on this <frame>|a second origin|different origins)( in that place| at that spot"
-    "| there| here|)."
-    "|<one_shot> <seldom> <leaves> <such>( in one place| in that spot| there|)."
+    "|work on this <frame>|a second origin|different origins|more than one source|a later change)."
+    "|<one_shot> <seldom> <leaves> <such>( behind| in its files| without help|)."
     "|<such> (means|suggests|indicates|implies) that not all of the <frame> has (the same|one|a"
     " common) (origin|source|history|past).",
     Verdict.SYNTHETIC: "<one_shot> <seldom> <leaves> <such>( across a scene| in this way|)."

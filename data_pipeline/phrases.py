@@ -20,7 +20,7 @@ RULES = {
     "|probed|scanned|analysed|taken",
     "compared": "compared with|set against|held against|next to|beside|measured against|relative to"
     "|in contrast to|against",
-    "is": "is|reads|comes out|turns out|appears|proves|looks|seems|remains",
+    "is": "is|comes out|turns out|appears|proves|looks|seems|remains|stays",
     "clearly": "clearly|plainly|visibly|markedly|noticeably|distinctly|measurably|evidently"
     "|perceptibly|decidedly|obviously|recognisably||||",
     "finds": "finds|reads|reports|gives|shows|measures|notes|returns|records|yields|registers|says"
@@ -31,19 +31,20 @@ RULES = {
     "shots": "photographs|shots|pictures|photos|captures|exposures|images|snapshots|frames|takes"
     "|recordings",
     "untouched": "<honest> <shots>",
-    "normal": "normal|usual|typical|customary|common|standard|habitual|average|routine|familiar",
+    "normal": "normal|usual|typical|customary|common|standard|to be expected|unremarkable|familiar"
+    "|commonplace",
     "span": "range|figure|value|level|span|result|reading|amount|extent|size|mark|score|scale",
     "norm": "{usual} (is|would be|counts as|seems|appears|is considered|is called) <normal>"
-    "|<untouched> (show|give|have|yield|reach|measure|display|exhibit|produce|carry|record|return"
-    "|average|hold) {usual}"
+    "|<untouched> (show|give|have|yield|reach|measure|display|exhibit|produce|come to|amount to"
+    "|lie at|run to) {usual}"
     "|(the|a) <normal> <span> (is|would be|reads|remains) {usual}"
     "|(one (expects|finds|sees|meets|would expect|would find)|experience (suggests|shows|gives"
     "|teaches)"
     "|practice (shows|gives|suggests)) {usual} (in|for|from|with) <untouched>",
     "check": "instrument|test|check|measurement|tool|analysis|meter|probe|method|examination|scan"
     "|inspection|procedure|detector|comparison",
-    "device": "(the|this|our|a|one) (direct|closer|local|numeric|automatic|statistical|careful"
-    "|routine|standard|technical|quantitative|computed|pixel-wise|blind|plain|||||) <check>",
+    "device": "(the|this) (direct|closer|local|numeric|automatic|statistical|careful|routine"
+    "|standard|technical|quantitative|computed|plain|||||) <check>",
     "quite": "quite|fairly|entirely|wholly|rather|very|remarkably|perfectly|sufficiently|largely"
     "|altogether||||||",
     "even": "<quite> (even|uniform|steady|consistent|regular|balanced|constant|calm|smooth"
@@ -73,8 +74,9 @@ RULES = {
     "an_edit": "(an|any|a <able>|many a <able>) <edit>",
     "escapes": "(would|could|may|might|can) (escape|pass|evade|outwit"
     "|deceive|survive|withstand|fool|elude|defeat) (this|the|such a|even a good|any such) <check>",
-    "cannot": "(cannot|can hardly|is unable to|is not able to|will not) (tell|say|judge|decide"
-    "|find out|state|conclude|establish|contribute|determine) (anything|much|more|a thing|enough)",
+    "cannot": "(cannot|can hardly|is unable to|is not able to) (tell|say|judge|decide|find out"
+    "|state|conclude|establish|contribute|determine) (anything|much|anything (certain|definite"
+    "|useful|reliable|of use|of weight))",
     "proc": "compression|smoothing|resizing|denoising|filtering|sharpening|scaling|blurring"
     "|resampling|re-encoding|processing|downscaling|retouching",
     "heavy": "heavy|strong|hard|harsh|repeated|coarse|severe|aggressive|thorough|rough|drastic",
@@ -107,9 +109,9 @@ class Phrases:
 
 _GRAIN = (
     "(the|its|the (fine|visible|measured|natural|random|residual|underlying|local|faint|digital))"
-    " (grain|noise|speckle|sensor noise|pixel noise|graininess|noise level|film of noise|noise"
+    " (grain|noise|speckle|sensor noise|pixel noise|graininess|noise level|noise"
     " floor"
-    "|texture of noise)"
+    "|noise pattern|noise signal)"
 )
 _HISTORY = (
     "(the|its|the (recorded|hidden|visible|measured|inferred|traceable|apparent|local))"
@@ -157,11 +159,12 @@ PHRASES = {
         "|step"
         "|spread|factor|disparity|departure|variation) of {value}",
         silent=f"(There is|One finds|The file has|The <frame> holds|We see|This <frame> offers)"
-        f" {_TOO_LITTLE} (grain|noise|speckle|graininess){_SO} <device> <cannot>."
-        "|(After|Following|Given|With|Under|Because of) (such|so|this) (strong|heavy|much|thorough"
-        "|intense) <proc>, (grain|noise|speckle|any noise) (cannot be|can no longer be|should"
-        " not be"
-        "|can hardly be) (compared|used|trusted|weighed|read|judged|measured|interpreted).",
+        f" {_TOO_LITTLE} (usable|measurable|readable|comparable) (grain|noise|speckle|graininess)"
+        f"{_SO} <device> <cannot>."
+        "|(The|Its) (grain|noise|speckle|graininess) (cannot be|can hardly be|is not fit to be)"
+        " (compared|used|trusted|weighed|judged|measured|interpreted) (in|on) this"
+        " (<frame>|file), (where|as|since) too little of it (is clear|is visible|stands out|is left"
+        "|can be read|can be told apart).",
         limits="<an_edit> that (keeps|preserves|imitates|matches|copies|rebuilds|respects|restores)"
         " (grain|noise|speckle|such noise) <escapes>."
         "|<heavy> <proc> <hides> <weak> (differences|steps|gaps|contrasts|variations|traces|shifts)"
@@ -187,18 +190,17 @@ PHRASES = {
         f"|{{where}} {_HISTORY} (is|stays|remains|appears|seems) (the same|of one piece|undivided"
         "|in order|shared|unbroken|continuous|intact)"
         "|the JPEG (traces|marks|blocks|artefacts|steps|edges) {where} (agree|fit in|go well|accord"
-        "|harmonise|are in line|are consistent) with (one another|each other|<rest>)"
+        "|harmonise|are in line|are consistent) with (one another|each other)"
         f"|nothing (about|in|within) {_HISTORY} {{where}} {_CALM}"
         f"|<taken> {{where}}, {_HISTORY} <is> <even>",
         value="(evidence|support|a weight|a score|a strength|a margin|an advantage|a signal) of"
         " {value}",
         silent=f"(There is|One finds|The file has|The <frame> keeps|We see) {_TOO_LITTLE} (trace"
         "|evidence|memory|sign) of an earlier JPEG save; (a screenshot|a fresh export|a rendered"
-        " page|a PNG scan|a new capture|an unsaved frame) has (none|no such history|nothing of it)"
-        " (either|as well|at all|to show)."
-        "|(No earlier|No previous|No older|No former) (JPEG save|compression|saving) left (a|any"
-        "|its)"
-        f" (mark|trace|imprint|sign|clue){_SO} <device> <cannot>.",
+        " page|a PNG scan|a new capture|an unsaved frame) has (none|no such history|no trace"
+        " of one) (either|at all|to show)."
+        "|(No earlier|No previous|No older|No former) (JPEG save|compression|saving) left (a|any)"
+        f" (mark|trace|imprint|sign){_SO} <device> <cannot>.",
         limits="(saving|storing|exporting|sending|posting|sharing|converting) (a|the|any) <frame>"
         " (again|once more|anew|in poor quality|through a messenger|at a smaller size|online)"
         " <hides>"
@@ -224,10 +226,10 @@ PHRASES = {
         "|faithfully) {where}",
         ordinary="(the|a|this) <search> (finds|meets|comes upon|returns|gives|reveals|reports) no"
         " (repeated|doubled|duplicated|copied|recurring|cloned) <bit> {where}"
-        "|no <bit> {where} <turns_up> <again>"
+        "|{where} no <bit> <turns_up> <again>"
         "|{where} no <bit> (repeats|duplicates|doubles|echoes|mirrors|copies|reproduces) another"
         " (part|area|spot|region|<bit>)"
-        "|nothing {where} (looks|seems|appears) (copied|duplicated|cloned|lifted|repeated|borrowed)"
+        "|{where} nothing (looks|seems|appears) (copied|duplicated|cloned|lifted|repeated|borrowed)"
         " from another (part|area|spot|region|surface)"
         "|<taken> {where}, the <frame> (shows|reveals|has|holds|contains|presents|displays"
         "|offers) no"

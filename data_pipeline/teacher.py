@@ -18,7 +18,6 @@ from morelli.data_pipeline.meanings import (
     MARKS_ALTERED,
     MEANING_INSIDE,
     MEANING_OUTSIDE,
-    MISSES_ALTERED,
     NUMBERS_BRIEF,
     NUMBERS_ELSEWHERE,
     NUMBERS_INSIDE,
@@ -27,7 +26,7 @@ from morelli.data_pipeline.meanings import (
     RULES,
 )
 from morelli.data_pipeline.phrases import GENERAL, PHRASES, Phrases
-from morelli.data_pipeline.places import NINTHS, WHOLE, box_of, place_of_mask
+from morelli.data_pipeline.places import NINTHS, WHOLE, box_of
 from morelli.data_pipeline.schema import Answer, Claim, Measurement, Polarity, Verdict
 from morelli.data_pipeline.verifier import (
     cannot_tell,
@@ -42,7 +41,6 @@ _LIMIT_SHARE = 0.25
 _BRIEF_SHARE = 0.4
 _ELSEWHERE_SHARE = 0.3
 _CAUSE_SHARE = 0.4
-_MASK_PLACE_SHARE = 0.5
 _OVERLAP = 0.25
 
 
@@ -76,6 +74,10 @@ class _Lesson:
         box = box_of(place, *self.mask.shape)
         anomalous = box.crop(measurement.map) >= measurement.map_threshold
         return bool((anomalous & box.crop(self.mask)).sum() > _OVERLAP * anomalous.sum())
+
+    def elsewhere(self, place: str) -> bool:
+        """Tell whether the altered part is known, and that an anomaly in a place is not on it."""
+        return self.verdict is Verdict.TAMPERED and place != WHOLE and bool(self.mask.any())
 
 
 def teach(
@@ -134,24 +136,21 @@ def _anomalous_claim(lesson: _Lesson, measurement: Measurement, leads: bool) -> 
         tail = lesson.say_sentence(MARKS_ALTERED)
         if lesson.kind in CAUSES and lesson.happens(_CAUSE_SHARE):
             tail = f"{tail} {lesson.say_sentence(CAUSES[lesson.kind])}"
+    elif leads and lesson.elsewhere(place):
+        tail = lesson.say_sentence(RESTS_ON_PICTURE)
     else:
         tail = _tail(lesson, measurement, leads, MEANING_OUTSIDE)
     return Claim(measurement.instrument, Polarity.ANOMALOUS, place, f"{sentence} {tail}".rstrip())
 
 
 def _ordinary_claim(lesson: _Lesson, measurement: Measurement, leads: bool) -> Claim:
-    placed = measurement.map is not None and 0 < lesson.mask.mean() <= 0.5
-    about_mask = placed and (leads or lesson.happens(_MASK_PLACE_SHARE))
-    place = place_of_mask(lesson.mask) if about_mask else WHOLE
+    # A reading that is ordinary everywhere has no place, wherever the altered part lies.
     opener = _phrases_of(measurement).ordinary
     sentence = _with_numbers(
-        lesson, opener, place, measurement, _form(lesson, leads, NUMBERS_INSIDE)
+        lesson, opener, WHOLE, measurement, _form(lesson, leads, NUMBERS_INSIDE)
     )
-    if leads and place != WHOLE:
-        tail = lesson.say_sentence(MISSES_ALTERED)
-    else:
-        tail = _tail(lesson, measurement, leads, MEANING_INSIDE)
-    return Claim(measurement.instrument, Polarity.NORMAL, place, f"{sentence} {tail}".rstrip())
+    tail = _tail(lesson, measurement, leads, MEANING_INSIDE)
+    return Claim(measurement.instrument, Polarity.NORMAL, WHOLE, f"{sentence} {tail}".rstrip())
 
 
 def _silent_claim(lesson: _Lesson, measurement: Measurement, leads: bool) -> Claim:

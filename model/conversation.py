@@ -18,10 +18,11 @@ MAX_TURNS = 6
 """Most questions that are given to the model; older ones are forgotten."""
 
 GUIDE = (
-    "Answer in one or two sentences, from the readings and findings above. "
-    "If they do not tell, say that you do not know."
+    "Answer in one or two sentences, from the readings and findings above, "
+    "or say that you do not know."
 )
-"""Stands before every question, since a small model forgets what was said once."""
+"""Stands before every question with what the examination came to, since a small model forgets what
+was said once."""
 
 Hear = Callable[[str], bool]
 """Called with the whole text so far after every token; returns True to stop the model."""

@@ -6,16 +6,53 @@ the turns.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import StoppingCriteria
 
-from morelli.data_pipeline.answer import VERDICT_STEM, prefix
-from morelli.data_pipeline.prompts import SYSTEM
+from morelli.data_pipeline.answer import VERDICT_STEM, render
+from morelli.data_pipeline.prompts import SYSTEM, Outcome, line_of_outcome
 from morelli.data_pipeline.report import Report
+from morelli.data_pipeline.schema import Answer, Claim, Measurement, Status
 from morelli.model.conversation import GUIDE, MAX_QUESTION, MAX_TURNS, Hear, Turn
 from morelli.model.processing import IMAGE, ForgeryProcessor
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a conversation knows of a picture beside the picture itself.
+
+    Attributes:
+        measurements: what the instruments read.
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        answer: the checked answer.
+        outcome: the decision.
+    """
+
+    measurements: tuple[Measurement, ...]
+    height: int
+    width: int
+    answer: Answer
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, report: Report) -> "Examined":
+        """Take it from a report, without the claims that a measurement contradicts."""
+        claims = tuple(
+            Claim(found.instrument, found.polarity, found.place, found.statement)
+            for found in report.findings
+            if found.status is not Status.CONTRADICTED
+        )
+        return cls(
+            report.measurements,
+            report.picture.height,
+            report.picture.width,
+            Answer(report.verdict, claims),
+            Outcome(report.verdict, 1 - report.probability["authentic"], report.where),
+        )
 
 
 def conversation(processor: ForgeryProcessor, report: Report, turns: Sequence[Turn]) -> list[int]:
@@ -29,17 +66,27 @@ def conversation(processor: ForgeryProcessor, report: Report, turns: Sequence[Tu
     Raises:
         ValueError: there is no turn, or the last one is already answered.
     """
+    return lay_out(processor, Examined.of(report), turns)
+
+
+def lay_out(processor: ForgeryProcessor, examined: Examined, turns: Sequence[Turn]) -> list[int]:
+    """Do the same for what need not be a report: lessons are laid out as conversations are.
+
+    Raises:
+        ValueError: there is no turn, or the last one is already answered.
+    """
     if not turns or turns[-1].answer is not None:
         raise ValueError("the last turn must be a question without an answer")
-    picture = report.picture
-    readings = processor.question(report.measurements, picture.height, picture.width)
+    readings = processor.question(examined.measurements, examined.height, examined.width)
     messages = [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": IMAGE * processor.config.num_image_tokens + readings},
-        {"role": "assistant", "content": _answer(report)},
+        {"role": "assistant", "content": render(examined.answer)},
     ]
+    reminder = f"{line_of_outcome(examined.outcome)}\n{GUIDE}"
     for turn in turns[-MAX_TURNS:]:
-        messages.append({"role": "user", "content": f"{GUIDE}\n{plain(processor, turn.question)}"})
+        question = plain(processor, turn.question)
+        messages.append({"role": "user", "content": f"{reminder}\n{question}"})
         if turn.answer is not None:
             messages.append({"role": "assistant", "content": plain(processor, turn.answer)})
     text: str = processor.tokenizer.apply_chat_template(
@@ -78,15 +125,6 @@ def shared_prefix(first: Sequence[int], second: Sequence[int]) -> int:
         if one != other:
             return index
     return min(len(first), len(second))
-
-
-def _answer(report: Report) -> str:
-    """Return the checked answer in the grammar that the model was trained to write."""
-    lines = [
-        f"[{found.instrument} {found.polarity} {found.place}] {found.statement}"
-        for found in report.findings
-    ]
-    return prefix(report.verdict) + "\n".join(lines)
 
 
 def _markers(processor: ForgeryProcessor) -> list[str]:

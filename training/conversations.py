@@ -1,7 +1,7 @@
 """An endless stream of made pictures with the question put to the model and the answer taught."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,15 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import IterableDataset
 
 from morelli.data_pipeline.answer import VERDICT_STEM, parse, render
+from morelli.data_pipeline.follow_ups import follow_ups
 from morelli.data_pipeline.maker import Pool
+from morelli.data_pipeline.places import place_of_mask
+from morelli.data_pipeline.prompts import Outcome
 from morelli.data_pipeline.schema import CLASSES, Answer, Measurement, Verdict
+from morelli.data_pipeline.stand_ins import stand_in
 from morelli.data_pipeline.teacher import teach
+from morelli.model.conversation import Turn
+from morelli.model.follow_up import Examined, lay_out
 from morelli.model.processing import ForgeryProcessor
 from morelli.training.cases import Case, made_case
 from morelli.training.tiles import (
@@ -31,6 +37,21 @@ IGNORED = -100
 UNKNOWN = -1.0
 """Share of altered pixels where nobody knows the mask."""
 
+MOST_TURNS = 3
+"""Most follow-up questions of one lesson."""
+
+MOST_TOKENS = 900
+"""Longest lesson in tokens; turns beyond are left out. The time of a step grows with it."""
+
+_STAND_IN_SHARE = 0.7
+_PROBABILITIES = {
+    Verdict.AUTHENTIC: (0.02, 0.5),
+    Verdict.TAMPERED: (0.5, 0.99),
+    Verdict.SYNTHETIC: (0.5, 0.99),
+    Verdict.INCONCLUSIVE: (0.3, 0.7),
+}
+"""Where the probability that a lesson is told of lies; at inference it is the calibrator's."""
+
 
 @dataclass(frozen=True)
 class LessonPlan:
@@ -40,8 +61,9 @@ class LessonPlan:
         sides: sides of the made pictures in pixels, drawn evenly, one for each block.
         block: pictures of one size, so that they fit one batch; the batch size.
         readings_dropped: share of pictures whose maps are blanked and of whose readings some are
-            left out of the question.
+            left out of the question, or replaced.
         inconclusive: share of answers that open with "inconclusive".
+        follow_ups: share of the blocks whose answers are followed by one to three questions.
         first_seed: of the first picture.
     """
 
@@ -49,6 +71,7 @@ class LessonPlan:
     block: int
     readings_dropped: float
     inconclusive: float
+    follow_ups: float
     first_seed: int
 
 
@@ -69,8 +92,11 @@ class MadeConversations(IterableDataset[dict[str, Tensor]]):
         side = int(np.random.default_rng([block, 3]).choice(self.plan.sides))
         case = made_case(self.pool, seed, side, self.processor.config.map_names)
         rng = np.random.default_rng([seed, 2])
+        # Drawn for the block, since a batch takes as long as its longest lesson.
+        followed = np.random.default_rng([block, 6]).random() < self.plan.follow_ups
+        turns = int(rng.integers(1, MOST_TURNS + 1)) if followed else 0
         return converse(
-            case, self.processor, rng, self.plan.readings_dropped, self.plan.inconclusive
+            case, self.processor, rng, self.plan.readings_dropped, self.plan.inconclusive, turns
         )
 
 
@@ -80,8 +106,9 @@ def converse(
     rng: np.random.Generator,
     readings_dropped: float = 0.0,
     inconclusive: float = 0.0,
+    turns: int = 0,
 ) -> dict[str, Tensor]:
-    """Put one picture, the question and the taught answer into tensors.
+    """Put one picture, the question, the taught answer and what follows it into tensors.
 
     A reference answer is taught as it stands, and then no reading that it may cite is left out;
     without one the teacher writes the answer.
@@ -90,8 +117,9 @@ def converse(
         case: the picture.
         processor: of the model that learns.
         rng: of every draw.
-        readings_dropped: chance that the maps are blanked and some readings left out.
+        readings_dropped: chance that the maps are blanked and some readings left out or replaced.
         inconclusive: chance that the teacher's answer opens with "inconclusive".
+        turns: questions that follow the answer, as far as `MOST_TOKENS` allows.
 
     Returns:
         "pixel_values", "truth" (T, h, w; `UNKNOWN` where the mask is not known), "label",
@@ -99,10 +127,12 @@ def converse(
     """
     dropped = rng.random() < readings_dropped
     whole = not dropped or case.answer is not None
-    spoken = case.measurements if whole else _some(case.measurements, rng)
+    spoken = case.measurements if whole else _some(case, rng)
     views = processor.pixel_values(case.pixels, () if dropped else case.measurements)
     answer = parse(case.answer) if case.answer else _taught(case, spoken, rng, inconclusive)
     ids, labels, stem = _tokens(processor, case, spoken, answer)
+    if turns:
+        _follow(processor, *_questions(case, spoken, answer, rng, turns), ids, labels)
     return {
         "pixel_values": torch.from_numpy(views),
         "truth": torch.from_numpy(altered_shares(case, processor)),
@@ -131,11 +161,10 @@ def _taught(
     case: Case, spoken: tuple[Measurement, ...], rng: np.random.Generator, inconclusive: float
 ) -> Answer:
     named = {measurement.instrument: measurement for measurement in spoken}
-    nowhere = np.zeros((case.truth.height, case.truth.width), bool)
+    mask = _mask(case)
     if rng.random() < inconclusive:
         # nothing may be said of an altered part that nobody is sure of
-        return teach(Verdict.INCONCLUSIVE, None, nowhere, named, rng)
-    mask = nowhere if case.truth.mask is None else case.truth.mask
+        return teach(Verdict.INCONCLUSIVE, None, np.zeros_like(mask), named, rng)
     return teach(case.truth.verdict, case.kind, mask, named, rng)
 
 
@@ -157,12 +186,66 @@ def _tokens(
     return ids, [IGNORED] * skipped + ids[skipped:], len(prompt) - 1
 
 
-def _some(
-    measurements: tuple[Measurement, ...], rng: np.random.Generator
-) -> tuple[Measurement, ...]:
-    count = int(rng.integers(1, len(measurements) + 1))
-    chosen = sorted(rng.permutation(len(measurements))[:count])
-    return tuple(measurements[index] for index in chosen)
+def _follow(
+    processor: ForgeryProcessor,
+    examined: Examined,
+    turns: Sequence[Turn],
+    ids: list[int],
+    labels: list[int],
+) -> None:
+    """Append questions and answers, laid out as at inference; only the answers are learned.
+
+    Raises:
+        ValueError: the conversation does not go on from the tokens so far.
+    """
+    for number, turn in enumerate(turns):
+        opened = lay_out(processor, examined, [*turns[:number], Turn(turn.question)])
+        reply = [*processor.encode(turn.answer or ""), processor.tokenizer.eos_token_id]
+        if opened[: len(ids)] != ids:
+            raise ValueError(f"follow-up question {number + 1} does not continue the conversation")
+        if len(opened) + len(reply) > MOST_TOKENS:
+            return
+        labels += [IGNORED] * (len(opened) - len(ids)) + reply
+        ids += opened[len(ids) :] + reply
+
+
+def _questions(
+    case: Case,
+    spoken: tuple[Measurement, ...],
+    answer: Answer,
+    rng: np.random.Generator,
+    count: int,
+) -> tuple[Examined, list[Turn]]:
+    """Return what a conversation knows of a lesson's picture, and questions with answers."""
+    tampered = answer.verdict is Verdict.TAMPERED
+    mask = _mask(case) if tampered else np.zeros((case.truth.height, case.truth.width), bool)
+    where = place_of_mask(mask) if mask.any() else None
+    probability = float(rng.uniform(*_PROBABILITIES[answer.verdict]))
+    outcome = Outcome(answer.verdict, probability, where)
+    named = {measurement.instrument: measurement for measurement in spoken}
+    said = follow_ups(outcome, named, mask, rng, count)
+    examined = Examined(spoken, case.truth.height, case.truth.width, answer, outcome)
+    return examined, [Turn(question, reply) for question, reply in said]
+
+
+def _some(case: Case, rng: np.random.Generator) -> tuple[Measurement, ...]:
+    """Return some of a case's readings, many of them replaced."""
+    count = int(rng.integers(1, len(case.measurements) + 1))
+    chosen = sorted(rng.permutation(len(case.measurements))[:count])
+    mask = _mask(case)
+    return tuple(
+        stand_in(case.measurements[index], mask, rng)
+        if rng.random() < _STAND_IN_SHARE
+        else case.measurements[index]
+        for index in chosen
+    )
+
+
+def _mask(case: Case) -> NDArray[np.bool_]:
+    """Return the (H, W) mask of a case, all False if nothing was altered or nobody knows where."""
+    if case.truth.mask is None:
+        return np.zeros((case.truth.height, case.truth.width), bool)
+    return case.truth.mask
 
 
 def collate(samples: list[dict[str, Tensor]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from morelli.model.cpm import verdict_logits
 from morelli.model.forgery_vlm import ForgeryVLM, seg_state
 from morelli.model.presets import PRESETS
 from morelli.model.processing import ForgeryProcessor, load_tokenizer
-from morelli.training.adapters import freeze_encoders, parameter_groups
+from morelli.training.adapters import Rates, freeze_encoders
 from morelli.training.conversations import (
     IGNORED,
     UNKNOWN,
@@ -48,8 +48,10 @@ class InstructConfig:
         start: the first stage's adapter.
         preset: the model.
         sides: sides of the made pictures in pixels.
-        readings_dropped: share of pictures with blanked maps and missing readings.
+        readings_dropped: share of pictures with blanked maps and missing or replaced readings.
         inconclusive: share of answers that open with "inconclusive".
+        follow_ups: share of the batches whose answers are followed by one to three questions, in
+            the layout of a chat; such a batch takes about twice as long.
         low_rank_rate: learning rate of the language model's updates.
         full_rate: learning rate of the evidence, the prompt and the mask decoder.
         loop: steps, batch, seed, logging.
@@ -63,6 +65,7 @@ class InstructConfig:
     sides: tuple[int, ...] = (224, 320, 384, 432)
     readings_dropped: float = 1 / 3
     inconclusive: float = 0.07
+    follow_ups: float = 0.5
     low_rank_rate: float = 8e-4
     full_rate: float = 3e-4
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -134,6 +137,7 @@ def run(config: InstructConfig) -> Path:
         config.loop.pictures,
         config.readings_dropped,
         config.inconclusive,
+        config.follow_ups,
         config.loop.seed * 10_000_000 + pictures_seen(config.out, config.loop),
     )
     return train(
@@ -141,7 +145,7 @@ def run(config: InstructConfig) -> Path:
         Objective(InstructTerms(processor.verdict_ids), WEIGHTS),
         MadeConversations(pool, processor, plan),
         collate,
-        parameter_groups(adapted, config.low_rank_rate, config.full_rate),
+        Rates(config.low_rank_rate, config.full_rate),
         config.out,
         config.loop,
     )

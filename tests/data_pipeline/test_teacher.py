@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morelli.data_pipeline.answer import format_value, parse, render
+from morelli.data_pipeline.answer import format_value, named_places, parse, render
 from morelli.data_pipeline.phrases import PHRASES
-from morelli.data_pipeline.places import NINTHS, WHOLE, box_of, place_of_mask
+from morelli.data_pipeline.places import NINTHS, WHOLE, box_of
 from morelli.data_pipeline.schema import Answer, Measurement, Polarity, Status, Verdict
 from morelli.data_pipeline.teacher import teach
 from morelli.data_pipeline.verifier import (
@@ -197,14 +197,35 @@ def test_ordinary_readings_are_claimed_about_as_often_as_anomalies() -> None:
     assert 0.4 < polarities[Polarity.NORMAL] / polarities.total() < 0.75
 
 
-def test_a_tampered_picture_with_ordinary_readings_says_that_the_picture_decides() -> None:
+def _altered_lower_right() -> np.ndarray:
     mask = np.zeros((HEIGHT, WIDTH), bool)
     box_of("lower right", HEIGHT, WIDTH).crop(mask)[:] = True
+    return mask
+
+
+def test_a_tampered_picture_with_ordinary_readings_says_that_the_picture_decides() -> None:
     empty = np.zeros((HEIGHT, WIDTH), np.float32)
     reading = Measurement("noise", 1.2, "times", (1.0, 2.5), 0.9, "It is read.", empty)
     for seed in range(20):
         rng = np.random.default_rng(seed)
+        mask = _altered_lower_right()
         (claim,) = teach(Verdict.TAMPERED, "splice", mask, {"noise": reading}, rng).claims
-        assert (claim.polarity, claim.place) == (Polarity.NORMAL, place_of_mask(mask))
+        assert (claim.polarity, claim.place) == (Polarity.NORMAL, WHOLE)
+        assert named_places(claim) == (WHOLE,)
         assert "picture" in claim.sentence
-        assert "the altered part" in claim.sentence.lower()
+
+
+def test_an_anomaly_beside_the_altered_part_is_not_called_a_sign_of_the_edit() -> None:
+    heat = np.zeros((HEIGHT, WIDTH), np.float32)
+    box_of("upper left", HEIGHT, WIDTH).crop(heat)[:] = 1
+    reading = Measurement("noise", 4.0, "times", (1.0, 2.5), 0.9, "It is read.", heat)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        mask = _altered_lower_right()
+        claim = teach(Verdict.TAMPERED, "splice", mask, {"noise": reading}, rng).claims[0]
+        assert (claim.polarity, claim.place) == (Polarity.ANOMALOUS, "upper left")
+        assert "the altered part" not in claim.sentence.lower()
+        tail = claim.sentence.split(". ")[-1]
+        assert re.search(
+            "verdict|conclusion|judgement|decision|assessment|finding|answer|class", tail
+        )
