@@ -36,7 +36,8 @@ from morelli.model.conversation import Hear, Turn, Words
 from morelli.model.cpm import verdict_logits
 from morelli.model.follow_up import Listening, conversation, shared_prefix
 from morelli.model.growing_cache import growing_cache
-from morelli.model.precision import fastest_dtype, narrow_single_rows
+from morelli.model.memory import keep_freed_memory, release_freed_memory
+from morelli.model.precision import fastest_dtype, narrow_linears
 from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures, encode
 
@@ -103,7 +104,7 @@ class Examiner:
         self.prior = EVEN if prior is None else prior
         self.measure: Callable[[Picture], tuple[Measurement, ...]] = measure
         """Reads the instruments; may be exchanged for one that does so in another process."""
-        narrow_single_rows(self.model.model.language_model)
+        narrow_linears(self.model.model.language_model)
         stem = self.model.model.vision.artifact.stem
         if stem is not None:  # a third faster on processors
             stem.to(memory_format=torch.channels_last)
@@ -113,12 +114,17 @@ class Examiner:
     def load(cls, checkpoint: Path | None = None, *, prior: float | None = None) -> "Examiner":
         """Load a checkpoint, the one that ships if none is named.
 
+        From then on the process keeps the memory that it frees; see `model/memory.py`.
+
         Raises:
             CheckpointError: it is missing, damaged, or holds a pickle.
             PullError: its base weights have not been pulled.
             ValueError: `prior` is not in (0, 1).
         """
-        return cls(load_checkpoint(checkpoint), prior)
+        keep_freed_memory()
+        examiner = cls(load_checkpoint(checkpoint), prior)
+        release_freed_memory()
+        return examiner
 
     @property
     def calibrator(self) -> Calibrator:
@@ -216,8 +222,8 @@ class Examiner:
         )
 
     def _encode(self, picture: Picture, measurements: tuple[Measurement, ...]) -> ViewFeatures:
-        views = self.processor.pixel_values(picture.pixels, measurements)
-        return encode(self.model.model.vision, torch.from_numpy(views)[None], self.dtype)
+        parts = self.processor.view_parts(picture.pixels, measurements)
+        return encode(self.model.model.vision, parts, self.dtype)
 
     def _locate(
         self, picture: Picture, features: ViewFeatures, cache: Any, ending: list[int]

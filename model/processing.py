@@ -18,6 +18,9 @@ from morelli.model.config import ForgeryVLMConfig
 from morelli.model.cpm import verdict_token_ids
 from morelli.model.views import Layout, layout, pack, stack_maps
 
+_PART_PIXELS = 8 * 448**2
+"""Of the views that are packed at a time."""
+
 IMAGE = "<image>"
 """Text of the placeholder token; one stands for each image token."""
 
@@ -212,6 +215,27 @@ class ForgeryProcessor(ProcessorMixin):  # type: ignore[misc]
         height, width = pixels.shape[:2]
         maps = stack_maps(measurements, self.config.map_names, height, width)
         return pack(pixels, maps, self.layout(height, width), tiles)
+
+    def view_parts(
+        self, pixels: NDArray[np.uint8], measurements: Sequence[Measurement]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Pack the views of `pixel_values` a few at a time: those of a large picture fill memory.
+
+        Args:
+            pixels: (H, W, 3) uint8 sRGB in the image frame.
+            measurements: whose maps become channels.
+
+        Yields:
+            (v, C, S, S) consecutive views.
+        """
+        height, width = pixels.shape[:2]
+        maps = stack_maps(measurements, self.config.map_names, height, width)
+        where = self.layout(height, width)
+        few = max(1, _PART_PIXELS // where.size**2)
+        yield pack(pixels, maps, where, ())
+        numbers = range(len(where.corners))
+        for tiles in (numbers[start : start + few] for start in numbers[::few]):
+            yield pack(pixels, maps, where, tiles, overview=False)[1:]
 
     def prompt(self, measurements: Sequence[Measurement], height: int, width: int) -> str:
         """Return the conversation up to and with the verdict stem, placeholders expanded."""

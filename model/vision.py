@@ -4,11 +4,13 @@ Shape legend: B pictures, V views, N valid views of all pictures, P = G * G patc
 W width of the fusion, E width of a view's summary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -147,12 +149,7 @@ class ForgeryVision(nn.Module):
         # indexed chunk by chunk, or all views of a large picture would be held twice
         chunks = zip(torch.split(picture, chunk), torch.split(view, chunk), strict=True)
         parts = [self._encode(pixel_values[rows, columns]) for rows, columns in chunks]
-        joined: dict[str, Any] = {
-            field.name: _join([getattr(part, field.name) for part in parts])
-            for field in fields(ViewFeatures)
-            if field.name not in {"picture", "view", "batch"}
-        }
-        return ViewFeatures(**joined, picture=picture, view=view, batch=len(pixel_values))
+        return replace(_joined(parts, len(pixel_values)), picture=picture, view=view)
 
     def _encode(self, views: Tensor) -> ViewFeatures:
         colours = views[:, :RGB_CHANNELS]
@@ -216,16 +213,37 @@ class ForgeryVision(nn.Module):
         return torch.cat(parts, dim=1), evidence
 
 
-def encode(vision: ForgeryVision, pixel_values: Tensor, dtype: torch.dtype) -> ViewFeatures:
-    """Encode (B, V, C, S, S) views, multiplying in `dtype`.
+def encode(
+    vision: ForgeryVision, parts: Iterable[NDArray[np.float32]], dtype: torch.dtype
+) -> ViewFeatures:
+    """Encode the views of one picture part by part, so that they need not be held all at once.
+
+    Args:
+        vision: the encoders.
+        parts: (v, C, S, S) consecutive views of the picture.
+        dtype: to multiply in.
 
     Returns:
         Features in the dtype of the encoders' weights, so that whatever reads them need not know.
     """
-    enabled = dtype is torch.bfloat16
-    with torch.autocast(pixel_values.device.type, torch.bfloat16, enabled=enabled):
-        features: ViewFeatures = vision(pixel_values)
-    return features.to(next(vision.parameters()).dtype)
+    device = next(vision.parameters()).device
+    found: list[ViewFeatures] = []
+    seen = 0
+    for views in parts:
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+            features = vision(torch.from_numpy(views)[None].to(device))
+        found.append(replace(features, view=features.view + seen))
+        seen += len(views)
+    return _joined(found, 1).to(next(vision.parameters()).dtype)
+
+
+def _joined(parts: Sequence[ViewFeatures], batch: int) -> ViewFeatures:
+    values = {
+        field.name: _join([getattr(part, field.name) for part in parts])
+        for field in fields(ViewFeatures)
+        if field.name != "batch"
+    }
+    return ViewFeatures(**cast(dict[str, Any], values), batch=batch)
 
 
 def _join(parts: list[Tensor | None]) -> Tensor | None:

@@ -7,6 +7,7 @@ Stamm, "Accurate and efficient image forgery detection using lateral chromatic a
 TIFS 2018. Displacements are read by least squares on gradients (Lucas and Kanade, IJCAI 1981).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -48,10 +49,28 @@ def _normalised(channel: NDArray[np.uint8]) -> NDArray[np.float32]:
     size = (_BLOCK, _BLOCK)
     # Whole numbers add up to the same in any order, so that threads cannot change the sums.
     count = float(_BLOCK**2)
-    mean = cv2.boxFilter(channel, cv2.CV_64F, size, normalize=False) / count
-    squares = cv2.sqrBoxFilter(channel, cv2.CV_64F, size, normalize=False) / count
-    spread = np.sqrt(np.maximum(squares - mean * mean, 4))
-    return np.asarray(32 * (channel - mean) / spread, np.float32)
+    mean = cv2.boxFilter(channel, cv2.CV_64F, size, normalize=False)
+    mean /= count
+    variance = cv2.sqrBoxFilter(channel, cv2.CV_64F, size, normalize=False)
+    variance /= count
+    # In place: one of these arrays takes 100 MB of a picture of 12 megapixels.
+    variance -= mean * mean
+    np.maximum(variance, 4, out=variance)
+    np.sqrt(variance, out=variance)
+    np.subtract(channel, mean, out=mean)
+    mean /= variance
+    return np.asarray(32 * mean, np.float32)
+
+
+def _factors(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Give the factors of the five products of slopes and difference that least squares sums."""
+    middle = cv2.GaussianBlur((first + second) / 2, (0, 0), 1.0)
+    apart = cv2.GaussianBlur(first - second, (0, 0), 1.0)
+    across, down = cv2.Sobel(middle, -1, 1, 0) / 8, cv2.Sobel(middle, -1, 0, 1) / 8
+    del middle
+    yield from ((across, across), (across, down), (down, down), (across, apart), (down, apart))
 
 
 def _displacements(
@@ -63,19 +82,17 @@ def _displacements(
         (h, w, 2) pixels to the right and down; (h, w) weight, 0 where it cannot be told.
     """
     first, second = _normalised(one), _normalised(other)
-    middle = cv2.GaussianBlur((first + second) / 2, (0, 0), 1.0)
-    apart = cv2.GaussianBlur(first - second, (0, 0), 1.0)
-    across, down = cv2.Sobel(middle, -1, 1, 0) / 8, cv2.Sobel(middle, -1, 0, 1) / 8
-    products = (across * across, across * down, down * down, across * apart, down * apart)
     size = (_WINDOW, _WINDOW)
-    xx, xy, yy, xt, yt = (cv2.blur(block_means(product, _BLOCK), size) for product in products)
+    xx, xy, yy, xt, yt = (
+        cv2.blur(block_means(left * right, _BLOCK), size) for left, right in _factors(first, second)
+    )
     determinant = xx * yy - xy * xy + 1e-3
     shift = np.stack([(yy * xt - xy * yt) / determinant, (xx * yt - xy * xt) / determinant], -1)
     # Blurred, so that a displacement of a pixel or two leaves the channels alike.
     soft, other_soft = (cv2.GaussianBlur(one, (0, 0), 2.5) for one in (first, second))
+    pairs = ((soft, other_soft), (soft, soft), (other_soft, other_soft))
     shared, own, others = (
-        cv2.blur(block_means(product, _BLOCK), size)
-        for product in (soft * other_soft, soft * soft, other_soft * other_soft)
+        cv2.blur(block_means(left * right, _BLOCK), size) for left, right in pairs
     )
     # a running mean of squares can end a little below zero
     alike = shared / (np.sqrt(np.maximum(own * others, 0)) + 1e-3)

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from morelli.data_pipeline.images import Picture
+from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.report import Report, ReportPaths, canonical, validate
 from morelli.data_pipeline.schema import CLASSES, Measurement, Told, Verdict
+from morelli.model import processing
 from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import Checkpoint
 from morelli.model.examiner import Examiner
@@ -56,6 +58,18 @@ def test_pictures_examined_before_change_nothing(tiny_checkpoint: Checkpoint, dr
     alone = canonical(_record(examiner.examine(draw(80, 80))))
     examiner.examine(draw(200, 140, seed=3))
     assert canonical(_record(examiner.examine(draw(80, 80)))) == alone
+
+
+def test_views_that_are_packed_in_parts_are_those_of_the_whole(
+    tiny_checkpoint: Checkpoint, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "_PART_PIXELS", 3 * 64**2)
+    picture, processor = draw(130, 300), tiny_checkpoint.processor
+    measurements = measure(picture)
+    parts = list(processor.view_parts(picture.pixels, measurements))
+    assert max(map(len, parts)) == 3
+    whole = processor.pixel_values(picture.pixels, measurements)
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -52,36 +52,37 @@ def layers():
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Linear(64, 48), nn.GELU(), nn.Linear(48, 32, bias=False))
     narrow = copy.deepcopy(plain)
-    precision.narrow_single_rows(narrow)
+    precision.narrow_linears(narrow)
     return plain, narrow
 
 
 @torch.inference_mode()
-def test_many_rows_are_multiplied_as_before(layers):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 1, 64), (2, 3, 64)])
+def test_narrow_layers_answer_as_plain_ones_but_for_rounding(layers, monkeypatch, dtype, shape):
+    monkeypatch.setattr(precision, "fastest_dtype", lambda: dtype)
     plain, narrow = layers
-    rows = torch.randn(2, 3, 64)
-    torch.testing.assert_close(narrow(rows), plain(rows), rtol=0, atol=0)
-
-
-@torch.inference_mode()
-def test_a_single_row_is_rounded_to_bfloat16_and_no_further(layers):
-    plain, narrow = layers
-    row = torch.randn(1, 1, 64)
-    expected, found = plain(row), narrow(row)
+    rows = torch.randn(*shape)
+    expected, found = plain(rows), narrow(rows)
     assert found.dtype is torch.float32
     assert not torch.equal(found, expected)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.02)
 
 
-def test_gradients_of_a_single_row_are_those_of_the_plain_layer(layers):
+@torch.inference_mode()
+def test_without_matrix_units_only_the_weights_are_rounded(layers, monkeypatch):
+    monkeypatch.setattr(precision, "fastest_dtype", lambda: torch.float32)
     plain, narrow = layers
-    row = torch.randn(1, 64)
-    plain(row).sum().backward()
-    narrow(row).sum().backward()
-    for left, right in zip(narrow.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(left.grad, right.grad)
+    for layer in plain:
+        if isinstance(layer, nn.Linear):
+            layer.weight.copy_(layer.weight.bfloat16().float())
+    rows = torch.randn(2, 3, 64)
+    torch.testing.assert_close(narrow(rows), plain(rows), rtol=0, atol=0)
 
 
-def test_narrow_layers_are_saved_as_plain_ones(layers):
+def test_narrow_layers_hold_half_the_bytes_under_the_same_names(layers):
     plain, narrow = layers
     assert set(narrow.state_dict()) == set(plain.state_dict())
+    for name, weight in narrow.state_dict().items():
+        half = 2 if name.endswith("weight") else 4
+        assert weight.element_size() == half

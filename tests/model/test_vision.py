@@ -11,7 +11,7 @@ from morelli.model.artifact_encoder import noise_residual, normalise
 from morelli.model.presets import tiny
 from morelli.model.semantic_encoder import SemanticEncoder
 from morelli.model.views import layout, pack
-from morelli.model.vision import ForgeryVision, ViewFeatures, select_tiles
+from morelli.model.vision import ForgeryVision, ViewFeatures, encode, select_tiles
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
@@ -87,6 +87,23 @@ def test_many_tiles_are_encoded_in_parts_as_if_at_once(vision):
     for name in ("fused", "summary", "stride4", "stride8", "centres", "inside"):
         joined = torch.cat([getattr(part, name) for part in parts])
         torch.testing.assert_close(getattr(together, name), joined, **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("cuts", [[1], [1, 5], [4, 8, 12]])
+def test_a_picture_may_be_packed_in_parts(vision, cuts):
+    views = views_of(64, 700)
+    parts = [part.numpy() for part in torch.tensor_split(views, cuts)]
+    assert_same(encode(vision, parts, torch.float32), vision(views[None]))
+
+
+@torch.no_grad()
+def test_features_leave_the_encoders_in_the_dtype_of_the_weights(vision):
+    views = views_of(64, 100)
+    exact, fast = (encode(vision, [views.numpy()], d) for d in (torch.float32, torch.bfloat16))
+    assert fast.fused.dtype is torch.float32
+    assert not torch.equal(fast.fused, exact.fused)
+    torch.testing.assert_close(fast.fused, exact.fused, atol=0.1, rtol=0.1)
 
 
 @torch.no_grad()
