@@ -63,7 +63,7 @@ def test_pictures_examined_before_change_nothing(tiny_checkpoint: Checkpoint, dr
 def test_views_that_are_packed_in_parts_are_those_of_the_whole(
     tiny_checkpoint: Checkpoint, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "_PART_PIXELS", 3 * 64**2)
+    monkeypatch.setattr(processing, "_PART_PIXELS", 3 * 128**2)
     picture, processor = draw(130, 300), tiny_checkpoint.processor
     measurements = measure(picture)
     parts = list(processor.view_parts(picture.pixels, measurements))
