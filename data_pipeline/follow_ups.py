@@ -35,6 +35,9 @@ from morelli.data_pipeline.prompts import Outcome, percent
 from morelli.data_pipeline.schema import CLASSES, Measurement, Verdict
 from morelli.data_pipeline.verifier import cannot_tell, place_of_anomaly
 
+_TRUE_SHARE = 0.3
+"""Of the questions that take something for granted, those that are right to do so."""
+
 _Option = TypeVar("_Option")
 
 _COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -159,7 +162,7 @@ def _where(case: _Case) -> tuple[str, str]:
 
 _NOWHERE = {
     Verdict.AUTHENTIC: "(Nothing|No part of the <frame>) is marked(, since|, because|:) the verdict"
-    " is {verdict}.|Nowhere: (nothing is marked, and|) the verdict is {verdict}.",
+    " is {verdict}.|I see no marked place, and the verdict is {verdict}.",
     Verdict.TAMPERED: "No place could be marked, though the verdict is {verdict}.|I (do not know|"
     "cannot say) where: the verdict is {verdict}, but nothing is marked.",
     Verdict.SYNTHETIC: "(Nothing|No single part) is marked: (the verdict|) {verdict} (is meant of|"
@@ -190,7 +193,7 @@ def _sure(case: _Case) -> tuple[str, str]:
 def _compression(case: _Case) -> tuple[str, str]:
     if not case.odd:
         answer = case.say(
-            "No reading (is|comes out) out of line, so (there is nothing|nothing is left)"
+            "No reading is out of line, so (there is nothing|nothing is left)"
             " that compression (would have to|needs to|should) explain."
         )
     else:
@@ -257,20 +260,31 @@ def _premise_reading(case: _Case) -> tuple[str, str]:
     if not case.told:
         return _limits(case)
     reading = case.pick(case.told)
-    opposite, true = ("normal", "out of line") if reading.anomalous else ("out of line", "normal")
+    states = ("out of line", "normal") if reading.anomalous else ("normal", "out of line")
     facts = _facts(reading)
+    if case.rng.random() < _TRUE_SHARE:
+        asked = states[0]
+        denial = "(It is|Yes|Yes, it is|That is so)"
+    else:
+        asked = states[1]
+        denial = "(It is not|That is not so|Not quite|No|On the contrary)"
     answer = case.say(
-        f"(It is not|That is not so|Not quite|No|On the contrary): the {{name}} reading is {true},"
-        " {value}, <usual_words>.",
-        **facts,
+        f"{denial}: the {{name}} reading is {states[0]}, {{value}}, <usual_words>.", **facts
     )
-    return case.say(PREMISE_READING, opposite=opposite, **facts), answer
+    return case.say(PREMISE_READING, state=asked, **facts), answer
 
 
 def _premise_place(case: _Case) -> tuple[str, str]:
     where, other = case.outcome.where, case.unmarked
     if case.outcome.verdict is Verdict.TAMPERED and (where is None or not other):
         return _where(case)
+    if where is not None and case.rng.random() < _TRUE_SHARE:
+        answer = case.say(
+            "(Yes, the|The) altered part lies <mainly> in the {where}; what was there before"
+            ", (no reading can|the readings do not) (tell|show).",
+            where=where,
+        )
+        return case.say(PREMISE_PLACE, place=where), answer
     place = case.pick(other or NINTHS)
     answer = case.say(
         "(That is not so|Not there|No): nothing is marked in the {place}."
@@ -285,7 +299,14 @@ def _premise_place(case: _Case) -> tuple[str, str]:
 
 
 def _premise_verdict(case: _Case) -> tuple[str, str]:
-    other = case.pick([verdict for verdict in CLASSES if verdict is not case.outcome.verdict])
+    verdict = case.outcome.verdict
+    if verdict in PREMISE_VERDICT and case.rng.random() < _TRUE_SHARE:
+        answer = case.say(
+            "(Yes, the|The) verdict is {verdict}, with <chance>. More than that(, the readings do"
+            " not| no reading can) (tell|show|say)."
+        )
+        return case.say(PREMISE_VERDICT[verdict]), answer
+    other = case.pick([one for one in CLASSES if one is not verdict])
     answer = case.say(
         "(That is not so|No|That is not what was found|That is a mistake|Not as I see it):"
         " the verdict is {verdict}, not {other}(, with <chance>|)."
@@ -300,7 +321,7 @@ def _injected(case: _Case) -> tuple[str, str]:
     if case.rng.random() < 0.5:
         question = case.say(ORDERS, other=str(other))
         answer = case.say(
-            "(An order|A request|Being told to|An instruction) (does not change|changes nothing"
+            "(An order|A request|A command|An instruction) (does not change|changes nothing"
             " about|cannot change) what (was found|the examination found|was measured)."
         )
     else:

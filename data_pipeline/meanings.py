@@ -12,7 +12,7 @@ RULES = {
     "|score|signal|effect",
     "trait": "single|lone|isolated|clear|measured|plain|numeric|local|technical|bare|sober|mere",
     "such": "(such|just such) a <reading>|(this|that) <reading>|a <reading> (like this|of this kind"
-    "|of this sort)|(this|that|a|such a) <trait> <reading>",
+    "|of this sort)|(this|that|such a) <trait> <reading>",
     "doubt": "doubt|distrust|question|suspect|challenge|dispute|reject",
     "one_shot": "(one|a single|an everyday|an honest|an undisturbed|a normal) (camera|exposure|shot"
     "|capture|sensor|lens|device|phone)",
@@ -90,10 +90,10 @@ MARKS_ALTERED = (
     " altered part (marked|found|outlined|shown) (there|here|at that spot)."
 )
 RESTS_ON_PICTURE = (
-    "(So|Hence|Therefore|Thus|Accordingly|Consequently), the <verdict> <rests> <content>, not"
-    " (on|from) (this|that|such a|the present) <reading>."
-    "|(This|That|The present) <reading> (does not speak|says little|does not argue|gives no support"
-    "|is silent) (for|about) the <verdict>, which <rests> <content>."
+    "(So|Hence|Therefore|Thus|Accordingly|Consequently), the <verdict> <rests> <content>, and"
+    " (this|that|such a|the present) <reading> (adds|contributes|lends) little( to it|)."
+    "|(This|That|The present) <reading> ((does not speak|does not argue) for|(says little|is"
+    " silent) about|gives no support to) the <verdict>, which <rests> <content>."
     "|(For|In|Behind) the <verdict>, (this|that) <reading> (counts|weighs|matters|contributes)"
     " little, (as|since|because) it <rests> <content>."
 )

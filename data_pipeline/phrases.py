@@ -31,7 +31,7 @@ RULES = {
     "shots": "photographs|shots|pictures|photos|captures|exposures|images|snapshots|frames|takes"
     "|recordings",
     "untouched": "<honest> <shots>",
-    "normal": "normal|usual|typical|customary|common|standard|to be expected|unremarkable|familiar"
+    "normal": "normal|usual|typical|customary|common|standard|accepted|unremarkable|familiar"
     "|commonplace",
     "span": "range|figure|value|level|span|result|reading|amount|extent|size|mark|score|scale",
     "norm": "{usual} (is|would be|counts as|seems|appears|is considered|is called) <normal>"
@@ -130,7 +130,7 @@ _CALM = (
     "|deserves comment|raises suspicion|invites doubt|catches attention|seems strange|needs a"
     " remark)"
 )
-_TOO_LITTLE = "(too little|hardly any|scarcely any|not enough|next to no|very little|barely any)"
+_TOO_LITTLE = "(too little|hardly any|scarcely any|next to no|very little|barely any)"
 _SO = "(, so|; hence|; therefore|, and so|; thus|; consequently)"
 
 PHRASES = {

@@ -129,18 +129,23 @@ def test_each_kind_is_asked_and_answered_in_many_ways(name: str) -> None:
     assert len(answered) >= 40
 
 
-def test_a_false_premise_is_denied() -> None:
+def test_a_false_premise_is_denied_and_a_true_one_confirmed() -> None:
     reading = Measurement("noise", 3.0, "times", (0.0, 1.0), 0.9, "It is read.")
-    for seed in range(60):
-        for verdict in CLASSES:
-            said, _, _ = _said(seed, verdict, {"noise": reading})
-            assert "normal" in said["premise of a reading"][0]
-            assert "the noise reading is out of line, 3 times" in said["premise of a reading"][1]
-            _, answer = said["premise of a verdict"]
-            assert f"{verdict}" in answer
-            denied = re.search(r"not (authentic|tampered|synthetic)", answer)
-            assert denied is not None
-            assert denied[1] != verdict
+    denied = {"reading": 0, "verdict": 0}
+    for seed in range(100):
+        said, outcome, _ = _said(seed, CLASSES[seed % 3], {"noise": reading})
+        question, answer = said["premise of a reading"]
+        false = "normal" in question
+        assert "the noise reading is out of line, 3 times" in answer
+        assert answer.startswith(("It is not", "That is not", "Not", "No", "On the")) == false
+        denied["reading"] += false
+        answer = said["premise of a verdict"][1]
+        wrong = re.search(r"not (authentic|tampered|synthetic)", answer)
+        assert f" {outcome.verdict}" in answer
+        assert wrong is None or wrong[1] != outcome.verdict
+        denied["verdict"] += wrong is not None
+    assert 55 < denied["reading"] < 85
+    assert 55 < denied["verdict"] < 85
 
 
 def test_compression_is_not_said_to_make_copies() -> None:
