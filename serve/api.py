@@ -2,25 +2,31 @@
 
 import base64
 import contextlib
-import functools
-import threading
-import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import anyio
-import anyio.to_thread
-from fastapi import Depends, FastAPI, File, Header, Request, UploadFile
+from fastapi import Depends, FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 
 from morelli.data_pipeline.images import ImageError, Limits, picture_from_bytes
 from morelli.data_pipeline.report import Report, validate
+from morelli.serve.api_errors import (
+    REFUSALS,
+    STATUS,
+    ApiError,
+    later,
+    refuse,
+    refuse_http,
+    refuse_shape,
+)
 from morelli.serve.body import BoundedBody
+from morelli.serve.callers import Caller, Events
 from morelli.serve.completions import (
     ChatRequest,
     RequestError,
@@ -32,15 +38,16 @@ from morelli.serve.completions import (
     talk_of,
 )
 from morelli.serve.counter import BusyError, Keys, Line, Rate
-from morelli.serve.desk import Desk
+from morelli.serve.desk import Desk, Seen, Waiting
 from morelli.serve.downloads import record_of
+from morelli.serve.elsewhere import ElsewhereError
+from morelli.serve.fetch import Fetcher, FetchError
+from morelli.serve.measured import Counts, Measured
 from morelli.serve.render import encoded, environment
+from morelli.serve.sessions import shed
 
-if TYPE_CHECKING:
-    from morelli.model.examiner import Look
-
-Item = TypeVar("Item")
 _REMEMBERED = 8
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class ApiSettings:
         waiting: requests that are served or wait together.
         seconds: longest time for one request, and for its body to arrive.
         limits: how large a picture may be.
+        fetcher: fetches pictures from addresses; None fetches none.
     """
 
     keys: tuple[str, ...] = ()
@@ -60,16 +68,7 @@ class ApiSettings:
     waiting: int = 8
     seconds: float = 120.0
     limits: Limits = field(default_factory=lambda: Limits(max_bytes=50_000_000))
-
-
-class ApiError(Exception):
-    """An answer with a status, a code that programs read, and words."""
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.code, self.headers = status, code, headers
+    fetcher: Fetcher | None = None
 
 
 class Api:
@@ -86,18 +85,8 @@ class Api:
         self._desk, self._settings, self._about = desk, settings, about
         self._keys, self._line = Keys(settings.keys), Line(settings.waiting)
         self._rate = Rate(settings.per_minute)
-        self._remembered: OrderedDict[str, tuple[Look, Report]] = OrderedDict()
-        self._registry = CollectorRegistry()
-        self._answers = Counter(
-            "morelli_requests", "Answers by route and status.", ["route", "status"],
-            registry=self._registry,
-        )  # fmt: skip
-        self._seconds = Histogram(
-            "morelli_seconds", "Wall time of a request.", ["route"], registry=self._registry,
-            buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 40, 80, 160),
-        )  # fmt: skip
-        inside = Gauge("morelli_inside", "Requests served or waiting.", registry=self._registry)
-        inside.set_function(lambda: self._line.inside)
+        self._remembered: OrderedDict[tuple[str, str], Seen] = OrderedDict()
+        self._counts = Counts(lambda: self._line.inside)
 
     def build(self) -> FastAPI:
         """Return the application."""
@@ -108,26 +97,42 @@ class Api:
             redoc_url=None,
         )
         responses: dict[int | str, dict[str, Any]] = {
-            code: {"description": words} for code, words in _REFUSALS.items()
+            code: {"description": words} for code, words in REFUSALS.items()
         }
-        admitted = [Depends(self._admit)]
-        route: dict[str, Any] = {"dependencies": admitted, "responses": responses}
+        # The gate below has asked for the key already; this is for the description.
+        keys = [
+            Depends(HTTPBearer(auto_error=False)),
+            Depends(APIKeyHeader(name="x-api-key", auto_error=False)),
+        ]
+        route: dict[str, Any] = {"dependencies": keys, "responses": responses}
         app.post("/v1/examine", **route)(self.examine)
         app.post("/v1/chat/completions", **route)(self.chat)
         app.get("/health")(self.health)
         app.get("/metrics", response_class=Response)(self.metrics)
         app.get("/docs", include_in_schema=False)(lambda: HTMLResponse(_docs(app)))
-        app.middleware("http")(self._measure)
-        app.exception_handler(ApiError)(_refuse)
-        app.exception_handler(RequestValidationError)(_refuse_shape)
-        bytes_ = self._settings.limits.max_bytes * 3 // 2 + 1_000_000
-        app.add_middleware(BoundedBody, max_bytes=bytes_, seconds=self._settings.seconds)
+        app.exception_handler(ApiError)(refuse)
+        app.exception_handler(RequestValidationError)(refuse_shape)
+        app.exception_handler(HTTPException)(refuse_http)
+        settings = self._settings
+        app.add_middleware(
+            BoundedBody,
+            admit=self._admit,
+            max_bytes=settings.limits.max_bytes * 3 // 2 + 1_000_000,
+            seconds=settings.seconds,
+            most=settings.waiting + 8,
+        )
+        app.add_middleware(Measured, counts=self._counts)
         return app
 
     async def examine(
         self,
         request: Request,
-        file: Annotated[UploadFile, File(description="the picture, up to the size limit")],
+        file: Annotated[
+            UploadFile | None, File(description="the picture, up to the size limit")
+        ] = None,
+        url: Annotated[
+            str | None, Form(description="where it lies, if this server may fetch from there")
+        ] = None,
         explain: bool = True,
         images: bool = False,
     ) -> dict[str, Any]:
@@ -136,11 +141,21 @@ class Api:
         `explain=false` leaves out the words, and is several times faster. `images=true` adds the
         mask and the soft map as base64 PNG under `images`.
         """
-        data = await file.read()
-        _, report = await self._examined(request, data, file.filename or "upload", explain)
-        record = record_of(report)
-        validate(record)
-        return record | ({"images": _images(report)} if images else {})
+        if (file is None) == (url is None):
+            raise ApiError(422, "bad_request", "give either a file or a url, as multipart form")
+        caller = Caller(self._settings.seconds)
+        with self._enter():
+            async with caller.watched(request):
+                if file is not None:
+                    data, name = await file.read(), file.filename or "upload"
+                else:
+                    data, name = await self._fetched(caller, str(url)), str(url)
+                asked = _Asked(_who(request), data, name[:_LONGEST_NAME], explain, images)
+                async for seen in self._seen(asked, caller):
+                    last = seen
+                record = record_of(last.report)
+                validate(record)
+                return record | ({"images": _images(last.report)} if images else {})
 
     async def chat(self, request: Request, body: ChatRequest) -> Response:
         """Talk about a picture, as with the OpenAI API; pictures come as data URLs.
@@ -152,28 +167,17 @@ class Api:
             talk = talk_of(body, self._settings.limits.max_bytes)
         except RequestError as error:
             raise ApiError(400, "bad_request", str(error)) from None
-        identity, place, stop = new_identity(), await self._enter(), threading.Event()
-        said = self._said(talk, stop)
+        identity, place = new_identity(), self._enter()
+        caller = Caller(self._settings.seconds)
+        said = self._said(_who(request), talk, caller)
         if body.stream:
-            events = self._events(identity, said, place, stop)
-            return StreamingResponse(events, media_type="text/event-stream")
+            return Events(self._events(identity, said), place, caller)
         with place:
-            async with self._bounded(request, stop):
+            async with caller.watched(request):
                 async for text, report in said:  # noqa: B007 - the last one is the answer
                     pass
-        return JSONResponse(completion(identity, text, record_of(report), len(text.split())))
-
-    async def _said(self, talk: Talk, stop: threading.Event) -> AsyncIterator[tuple[str, Report]]:
-        """Yield the answer so far, again and again until it is whole, and the picture's report."""
-        async for look, report in self._seen(talk.picture, "picture", not talk.turns, stop):
-            known = look, report
-            if not talk.turns:
-                yield spoken(record_of(report), finished=False), report
-        if not talk.turns:
-            yield spoken(record_of(report), finished=True), report
-        else:
-            async for reply in _steps(lambda: self._desk.answer(*known, talk.turns, stop)):
-                yield reply.text, known[1]
+                record = record_of(report)
+                return JSONResponse(completion(identity, text, record, len(text.split())))
 
     async def health(self) -> dict[str, Any]:
         """Say that the server is up, and with which model."""
@@ -181,158 +185,130 @@ class Api:
 
     async def metrics(self) -> Response:
         """Return the counts for Prometheus."""
-        return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4")
+        return Response(self._counts.text(), media_type="text/plain; version=0.0.4")
 
-    async def _admit(
-        self,
-        request: Request,
-        authorization: Annotated[str | None, Header()] = None,
-        x_api_key: Annotated[str | None, Header()] = None,
-    ) -> None:
+    def _admit(self, headers: Headers, host: str) -> None:
         """Let a caller in who has a key and has not asked too often."""
-        key = x_api_key or (authorization or "").removeprefix("Bearer ").strip()
+        key = _key(headers)
         if self._keys.required and not self._keys.admits(key):
             challenge = {"WWW-Authenticate": "Bearer"}
             raise ApiError(401, "no_key", "give an API key: Authorization: Bearer KEY", challenge)
-        host = request.client.host if request.client else "unknown"
         try:
             self._rate.take(key if self._keys.required else host)
         except BusyError as busy:
-            raise _later(busy, "too_many_requests") from None
+            raise later(busy, "too_many_requests") from None
 
-    async def _enter(self) -> contextlib.ExitStack:
+    def _enter(self) -> contextlib.ExitStack:
         """Take a place in the queue, to be left by closing what is returned."""
         stack = contextlib.ExitStack()
         try:
             stack.enter_context(self._line.place())
         except BusyError as busy:
-            raise _later(busy, "queue_full") from None
+            raise later(busy, "queue_full") from None
         return stack
 
-    async def _examined(
-        self, request: Request, data: bytes, name: str, explain: bool
-    ) -> tuple["Look", Report]:
-        with await self._enter():
-            stop = threading.Event()
-            async with self._bounded(request, stop):
-                async for seen in self._seen(data, name, explain, stop):
-                    last = seen
-        return last
-
-    async def _seen(
-        self, data: bytes, name: str, explain: bool, stop: threading.Event
-    ) -> AsyncIterator[tuple["Look", Report]]:
-        """Examine, or remember, a picture; the last thing yielded is the whole of it."""
+    async def _said(
+        self, who: str, talk: Talk, caller: Caller
+    ) -> AsyncIterator[tuple[str, Report]]:
+        """Yield the answer so far, again and again until it is whole, and the picture's report."""
+        data, name = talk.picture, "picture"
+        if data is None:
+            data, name = await self._fetched(caller, talk.address), talk.address[:_LONGEST_NAME]
+        async for seen in self._seen(_Asked(who, data, name, not talk.turns), caller):
+            known = seen
+            if not talk.turns:
+                yield spoken(record_of(seen.report), finished=False), seen.report
+        if not talk.turns:
+            yield spoken(record_of(known.report), finished=True), known.report
+            return
         try:
-            picture = await run_in_threadpool(picture_from_bytes, data, name, self._settings.limits)
+            async for step in caller.steps(
+                lambda: self._desk.answer(known.look, known.report, talk.turns, caller.stop)
+            ):
+                if not isinstance(step, Waiting):
+                    yield step.text, known.report
+        except ElsewhereError as error:
+            raise ApiError(502, "no_answer", str(error)) from None
+
+    async def _fetched(self, caller: Caller, url: str) -> bytes:
+        fetcher = self._settings.fetcher
+        if fetcher is None:
+            words = "pictures are not fetched from addresses here; send a file or a data URL"
+            raise ApiError(400, "no_addresses", words)
+        try:
+            return await caller.call(lambda: fetcher.fetch(url))
+        except FetchError as error:
+            raise ApiError(error.status, "not_fetched", str(error)) from None
+
+    async def _seen(self, asked: "_Asked", caller: Caller) -> AsyncIterator[Seen]:
+        """Examine, or remember, a picture; the last thing yielded is the whole of it."""
+        limits = self._settings.limits
+        try:
+            picture = await caller.call(lambda: picture_from_bytes(asked.data, asked.name, limits))
         except ImageError as error:
-            raise ApiError(_STATUS.get(error.code, 422), error.code, error.message) from None
-        known = self._remembered.get(picture.sha256)
-        if known is not None and known[1].picture.path == name:
-            self._remembered.move_to_end(picture.sha256)
+            raise ApiError(STATUS.get(error.code, 422), error.code, error.message) from None
+        key = (asked.who, picture.sha256)
+        known = self._remembered.get(key)
+        if known and known.report.picture.path == asked.name and not asked.images:
+            self._remembered.move_to_end(key)
             yield known
             return
-        async for seen in _steps(lambda: self._desk.watch(picture, stop)):
+        seen: Seen | None = None
+        async for step in caller.steps(lambda: self._desk.watch(picture, caller.stop)):
+            if isinstance(step, Waiting):
+                continue
+            seen = step
             yield seen
-            if not explain:
+            if not asked.explain:
                 return
-        if stop.is_set():
-            return
-        self._remembered[picture.sha256] = seen
+        if seen is None:
+            raise ApiError(499, "left", "the caller has left")
+        if not caller.stop.is_set():
+            self._remember(key, Seen(*shed(seen.look, seen.report)))
+
+    def _remember(self, key: tuple[str, str], seen: Seen) -> None:
+        self._remembered[key] = seen
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
-    @contextlib.asynccontextmanager
-    async def _bounded(self, request: Request, stop: threading.Event) -> AsyncIterator[None]:
-        """End the work inside when its time is up or the caller has left."""
-        try:
-            with anyio.fail_after(self._settings.seconds):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(_watch_caller, request, stop)
-                    yield
-                    group.cancel_scope.cancel()
-        except TimeoutError:
-            raise ApiError(
-                504, "too_slow", f"not done in {self._settings.seconds:g} s; try a smaller picture"
-            ) from None
-        except BaseExceptionGroup as errors:
-            # The group wraps what was raised inside; a caller wants the thing itself.
-            raise errors.exceptions[0] from None
-        finally:
-            stop.set()
-
     async def _events(
-        self,
-        identity: str,
-        said: AsyncIterator[tuple[str, Report]],
-        place: contextlib.ExitStack,
-        stop: threading.Event,
+        self, identity: str, said: AsyncIterator[tuple[str, Report]]
     ) -> AsyncIterator[str]:
         """Write an answer as events, each with what is new in the text."""
-        sent = ""
-        deadline = time.monotonic() + self._settings.seconds
-        end = "stop"
+        sent, end = "", "stop"
+        yield chunk(identity, {"role": "assistant", "content": ""})
         try:
-            with place:
-                yield chunk(identity, {"role": "assistant", "content": ""})
-                async for text, _ in said:
-                    if text.startswith(sent) and text != sent:
-                        yield chunk(identity, {"content": text[len(sent) :]})
-                        sent = text
-                    if time.monotonic() > deadline:
-                        end = "length"
-                        break
+            async for text, _ in said:
+                if text.startswith(sent) and text != sent:
+                    yield chunk(identity, {"content": text[len(sent) :]})
+                    sent = text
         except ApiError as error:
-            yield chunk(identity, {"content": f"{error.code}: {error}"}, "content_filter")
-            end = "content_filter"
-        finally:
-            stop.set()
+            # The status went out long ago; a reader of the stream still learns why it ends.
+            yield chunk(identity, {"content": f"{error.code}: {error}"})
+            end = "length" if error.code == "too_slow" else "content_filter"
         yield chunk(identity, {}, end)
         yield "data: [DONE]\n\n"
 
-    async def _measure(self, request: Request, call: Callable[..., Any]) -> Any:
-        start = time.perf_counter()
-        response = await call(request)
-        found = request.scope.get("route")
-        route = str(getattr(found, "path", "other"))
-        self._answers.labels(route, str(response.status_code)).inc()
-        self._seconds.labels(route).observe(time.perf_counter() - start)
-        return response
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A picture to examine: by whom it was given, its bytes and name, and what of it is wanted."""
+
+    who: str
+    data: bytes
+    name: str
+    explain: bool
+    images: bool = False
 
 
-_STATUS = {"too_many_bytes": 413, "too_many_pixels": 413, "unsupported_format": 415}
-_REFUSALS = {
-    400: "the request cannot be understood",
-    401: "no API key, or one that is not known",
-    413: "too large",
-    415: "a format that is not read",
-    422: "not a picture, or a damaged one",
-    429: "too many requests; Retry-After says when to come back",
-    504: "not done in time",
-}
+def _key(headers: Headers) -> str:
+    bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
+    return headers.get("x-api-key") or bearer
 
 
-async def _steps(begin: Callable[[], Iterator[Item]]) -> AsyncIterator[Item]:
-    """Iterate in a thread, and close the iterator also when the caller leaves early."""
-    steps = begin()
-    try:
-        while True:
-            step = functools.partial(next, steps, None)
-            # Abandoned when time is up: the thread ends when the model comes to its next token.
-            item = await anyio.to_thread.run_sync(step, abandon_on_cancel=True)
-            if item is None:
-                return
-            yield item
-    finally:
-        with contextlib.suppress(ValueError):  # it is still running, and stops by its event
-            steps.close()  # type: ignore[attr-defined]
-
-
-async def _watch_caller(request: Request, stop: threading.Event) -> None:
-    while not stop.is_set():
-        if await request.is_disconnected():
-            stop.set()
-        await anyio.sleep(0.5)
+def _who(request: Request) -> str:
+    """Return whose the request is: nothing is remembered of one caller for another."""
+    return _key(request.headers) or (request.client.host if request.client else "unknown")
 
 
 def _images(report: Report) -> dict[str, str]:
@@ -344,25 +320,6 @@ def _images(report: Report) -> dict[str, str]:
         name: base64.b64encode(encoded(array[..., None].repeat(3, 2), ".png")).decode()
         for name, array in arrays.items()
     }
-
-
-def _later(busy: BusyError, code: str) -> ApiError:
-    return ApiError(429, code, str(busy), {"Retry-After": str(busy.seconds)})
-
-
-async def _refuse(_: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, ApiError):
-        raise error
-    body = {"error": {"code": error.code, "message": str(error), "type": "invalid_request_error"}}
-    return JSONResponse(body, error.status, error.headers)
-
-
-async def _refuse_shape(request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    place = ".".join(str(step) for step in first["loc"])
-    return await _refuse(request, ApiError(422, "bad_request", f"{place}: {first['msg']}"))
 
 
 def _docs(app: FastAPI) -> str:

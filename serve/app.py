@@ -4,6 +4,7 @@ The page shows what `panels` makes of a report. It decides nothing, and it keeps
 `sessions` keeps.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ import gradio as gr
 
 from morelli.data_pipeline.images import ImageError, Limits, Picture, picture_from_bytes
 from morelli.data_pipeline.sample import make_sample
-from morelli.model.conversation import MAX_QUESTION, Turn
+from morelli.model.conversation import MAX_QUESTION
 from morelli.serve import panels
-from morelli.serve.desk import Desk
-from morelli.serve.downloads import exhibit_of, finish, headline, record_of, write_pdf
+from morelli.serve.counter import BusyError, Line
+from morelli.serve.desk import Desk, Waiting
+from morelli.serve.downloads import exhibit_of, finish, record_of, write_pdf
 from morelli.serve.sessions import Exhibit, Session, Sessions
+from morelli.serve.visit import Visits, opening
 
 QUESTIONS = (
     "Why do you think so?",
@@ -32,9 +35,19 @@ _LIMITED = (
     "verdict are withheld. Rely on the reasons above."
 )
 _OPEN_CHAT = "Answers may be wrong; the reasons above are held against the measurements."
+_ELSEWHERE = (
+    "**Answered by {0}.** It is told the report in words and your questions, never the picture. "
+    "Its replies are not held against the measurements; only sentences that deny the verdict are "
+    "withheld. Rely on the reasons above."
+)
 _SUFFIXES = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"]
-_NO_ANSWER = "(The model gave no answer that can be shown. What is known is in the reasons above.)"
-_DOWNLOADS = {"html": "Report", "json": "Record (JSON)", "pdf": "PDF"}
+_DOWNLOADS = {"html": "Report (HTML)", "json": "Record (JSON)"}
+_TABS = {
+    "instruments": "Instruments",
+    "metadata": "Metadata and Content Credentials",
+    "stability": "Stability",
+    "method": "Method and limits",
+}
 Updates = dict[Any, Any]
 
 
@@ -44,13 +57,22 @@ class Settings:
 
     Attributes:
         limits: how large a picture may be.
-        waiting: how many visitors may wait; more are turned away.
+        waiting: how many visitors are served and wait together; more are turned away.
         limited_chat: whether the chat of this model is weak.
+        elsewhere: who answers questions in its place, if another server does.
     """
 
     limits: Limits
     waiting: int = 16
     limited_chat: bool = True
+    elsewhere: str | None = None
+
+    @property
+    def chat_note(self) -> str:
+        """What a visitor has to know of the chat."""
+        if self.elsewhere is not None:
+            return _ELSEWHERE.format(self.elsewhere)
+        return _LIMITED if self.limited_chat else _OPEN_CHAT
 
 
 class Page:
@@ -58,23 +80,31 @@ class Page:
 
     def __init__(self, desk: Desk, sessions: Sessions, settings: Settings) -> None:
         self._desk, self._sessions, self._settings = desk, sessions, settings
+        self._line = Line(settings.waiting)
+        self._visits = Visits(desk, self._line)
 
     def build(self) -> gr.Blocks:
         """Lay out the page and connect it."""
         with gr.Blocks(
             title="Morelli: image examination",
             analytics_enabled=False,
-            delete_cache=(300, 1800),
+            delete_cache=(60, 600),
         ) as blocks:
             self._lay_out()
             self._connect()
             blocks.unload(self._leave)
-        return blocks.queue(max_size=self._settings.waiting, api_open=False)
+        # Gradio's own queue lets everybody in: the desk knows better who is next.
+        return blocks.queue(default_concurrency_limit=None, api_open=False)
 
     @property
     def max_bytes(self) -> int:
         """Largest upload."""
         return self._settings.limits.max_bytes
+
+    @property
+    def most_inside(self) -> int:
+        """Threads that may be busy: those who wait hold one each, and nobody else may starve."""
+        return 2 * self._settings.waiting + 16
 
     def _lay_out(self) -> None:
         gr.HTML(
@@ -106,21 +136,20 @@ class Page:
                         )
                         for kind, label in _DOWNLOADS.items()
                     }  # fmt: skip
+                    self.pdf = gr.Button("PDF", size="sm", min_width=60, elem_id="download-pdf")
                     self.copy = gr.Button("Copy text", size="sm", min_width=60, elem_id="copy")
         self.reasons = _panel("reasons")
-        self.text = gr.Textbox(visible=False)
+        self.text, self.pdf_path = gr.Textbox(visible=False), gr.Textbox(visible=False)
         with gr.Tabs(visible=False) as self.tabs:
             self.tab_panels = {}
-            for name in ("Instruments", "Metadata", "Stability", "Method"):
+            for key, name in _TABS.items():
                 with gr.Tab(name, render_children=True):
-                    key = name.lower()
                     self.tab_panels[key] = _panel(key)
         self._lay_out_chat()
 
     def _lay_out_chat(self) -> None:
         with gr.Column(visible=False) as self.chat:
-            gr.Markdown(_LIMITED if self._settings.limited_chat else _OPEN_CHAT,
-                        elem_classes="chatnote")  # fmt: skip
+            gr.Markdown(self._settings.chat_note, elem_classes="chatnote")
             self.talk = gr.Chatbot(
                 label="Questions about this picture",
                 elem_id="talk",
@@ -151,31 +180,29 @@ class Page:
                 self.clear = gr.Button("Clear", size="sm", min_width=80)
 
     def _connect(self) -> None:
-        shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-        shared["api_visibility"] = "private"
+        private: dict[str, Any] = {"api_visibility": "private"}
+        quick: dict[str, Any] = {"show_progress": "hidden", **private}
         shown = [
             self.drop, self.viewer, self.verdict, self.buttons, *self.files.values(), self.reasons,
             self.text, self.tabs, *self.tab_panels.values(), self.chat, self.talk, self.choice,
         ]  # fmt: skip
-        quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        pdf: dict[str, Any] = {"outputs": [self.files["pdf"]], **quick}
+        # A second picture is taken while the first is examined: that one ends then.
+        given: dict[str, Any] = {"trigger_mode": "multiple", **quick}
         for event in (
-            gr.on(self.drop.upload, self._examine, [self.drop], shown, **shared,
-                  show_progress_on=self.verdict),
-            gr.on(self.sample.click, self._examine_sample, [], shown, **shared,
-                  show_progress_on=self.verdict),
-        ):  # fmt: skip
-            event.then(self._write_pdf, [], **pdf)
+            self.drop.upload(self._examine, [self.drop], shown, **given),
+            self.sample.click(self._examine_sample, [], shown, **given),
+        ):
+            event.failure(panels.broken, [], [self.verdict], **quick)
         self.choice.input(self._choose, [self.choice], shown, **quick)
         self.copy.click(None, [self.text], js="(text) => morelliCopy(text)", **quick)
+        self.pdf.click(
+            self._write_pdf, [], [self.pdf_path], show_progress_on=self.pdf, **private
+        ).success(None, [self.pdf_path], js="(path) => morelliSave(path)", **quick)
         answered = [self.talk, self.question]
-        asking: dict[str, Any] = {"show_progress_on": self.talk, **shared}
-        gr.on(
-            [self.ask.click, self.question.submit], self._ask, [self.question], answered, **asking
-        )
+        gr.on([self.ask.click, self.question.submit], self._ask, [self.question], answered, **quick)
         for button, words in zip(self.examples, QUESTIONS, strict=True):
-            button.click(_asks(self._ask, words), [], answered, **asking)
-        gr.on([self.retry.click, self.talk.retry], self._retry, [], answered, **asking)
+            button.click(_asks(self._ask, words), [], answered, **quick)
+        gr.on([self.retry.click, self.talk.retry], self._retry, [], answered, **quick)
         self.stop.click(self._halt, [], [], queue=False, **quick)
         gr.on([self.clear.click, self.talk.clear], self._clear, [], answered, queue=False, **quick)
 
@@ -200,32 +227,44 @@ class Page:
         yield from self._examined(session, path.read_bytes(), path.name)
 
     def _examined(self, session: Session, data: bytes, name: str) -> Iterator[Updates]:
+        stop = session.begin()
         yield {
             self.drop: gr.File(value=None, height=110),
             self.verdict: panels.waiting(name),
             self.reasons: "",
         }
         try:
-            picture = picture_from_bytes(data, name, self._settings.limits)
+            with self._line.place():
+                picture = picture_from_bytes(data, name, self._settings.limits)
+                yield {self.viewer: panels.preview(picture)}
+                yield from self._watched(session, picture, stop)
         except ImageError as error:
             yield {self.verdict: panels.refused(error.message)}
-            return
-        yield from self._watched(session, picture)
+        except BusyError as busy:
+            yield {self.verdict: panels.refused(f"{busy}; try again in {busy.seconds} seconds")}
 
-    def _watched(self, session: Session, picture: Picture) -> Iterator[Updates]:
+    def _watched(
+        self, session: Session, picture: Picture, stop: threading.Event
+    ) -> Iterator[Updates]:
         exhibit: Exhibit | None = None
-        for look, report in self._desk.watch(picture, session.begin()):
-            if exhibit is None:
-                exhibit = exhibit_of(session.label(picture.path), look, report)
+        for step in self._desk.watch(picture, stop):
+            if isinstance(step, Waiting):
+                yield {self.verdict: panels.waiting(picture.path, step.ahead)}
+            elif exhibit is None:
+                exhibit = exhibit_of(session.label(picture.path), step.look, step.report)
                 session.add(exhibit)
-                session.talk.append({"role": "assistant", "content": _opening(exhibit)})
+                session.talk.append(opening(exhibit))
                 yield self._shown(session, exhibit, finished=False)
             else:
-                exhibit.report, exhibit.record = report, record_of(report)
-                yield {self.reasons: panels.reasons(exhibit.record, finished=False)}
+                exhibit.report, exhibit.record = step.report, record_of(step.report)
+                if session.current is exhibit:
+                    yield {self.reasons: panels.reasons(exhibit.record, finished=False)}
         if exhibit is not None:
             finish(exhibit, session.folder)
-            yield self._shown(session, exhibit, finished=True)
+            exhibit.shed()
+            # Whoever has gone on to another picture is not shown this one again.
+            if session.current is exhibit:
+                yield self._shown(session, exhibit, finished=True)
 
     def _shown(self, session: Session, exhibit: Exhibit, finished: bool) -> Updates:
         """Return every panel of a picture; what costs much to send only once."""
@@ -261,54 +300,26 @@ class Page:
         exhibit = session.choose(label)
         if exhibit is None:
             raise gr.Error("This picture is no longer kept; give it again.", print_exception=False)
-        session.talk.append({"role": "assistant", "content": _opening(exhibit)})
-        yield self._shown(session, exhibit, finished=False) | self._shown(
-            session, exhibit, finished=True
-        )
+        session.talk.append(opening(exhibit))
+        yield self._shown(session, exhibit, finished=False)
+        yield self._shown(session, exhibit, finished=bool(exhibit.files))
 
-    def _write_pdf(self, request: gr.Request) -> Any:
+    def _write_pdf(self, request: gr.Request) -> str:
         exhibit = self._session(request).current
         if exhibit is None or not write_pdf(exhibit):
-            return gr.DownloadButton(interactive=False)
-        return gr.DownloadButton(value=exhibit.files["pdf"], interactive=True)
+            raise gr.Error("There is no PDF to be had here.", print_exception=False)
+        return str(exhibit.files["pdf"])
 
     def _ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, str]]:
         session = self._session(request)
-        exhibit = session.current
-        question = question.strip()[:MAX_QUESTION]
-        if exhibit is None or not question:
+        for _ in self._visits.ask(session, question):
             yield list(session.talk), ""
-            return
-        exhibit.turns.append(Turn(question))
-        session.talk.append({"role": "user", "content": question})
-        yield from self._answer(session, exhibit)
+        yield list(session.talk), ""
 
     def _retry(self, request: gr.Request) -> Iterator[tuple[Any, str]]:
         session = self._session(request)
-        exhibit = session.current
-        asked = [entry["role"] for entry in session.talk[-2:]] == ["user", "assistant"]
-        if exhibit is None or not exhibit.turns or not asked:
+        for _ in self._visits.retry(session):
             yield list(session.talk), ""
-            return
-        session.talk.pop()
-        exhibit.turns[-1] = Turn(exhibit.turns[-1].question)
-        yield from self._answer(session, exhibit)
-
-    def _answer(self, session: Session, exhibit: Exhibit) -> Iterator[tuple[Any, str]]:
-        stop = session.begin()
-        reply = {"role": "assistant", "content": ""}
-        session.talk.append(reply)
-        yield list(session.talk), ""
-        text, withheld = "", 0
-        turns = list(exhibit.turns)
-        for said in self._desk.answer(exhibit.look, exhibit.report, turns, stop):
-            text, withheld = said.text, said.withheld
-            reply["content"] = text
-            yield list(session.talk), ""
-        exhibit.turns[-1] = Turn(turns[-1].question, text)
-        reply["content"] = text or _NO_ANSWER
-        if withheld:
-            reply["content"] += f"\n({withheld} withheld that denied the verdict.)"
         yield list(session.talk), ""
 
     def _halt(self, request: gr.Request) -> None:
@@ -316,11 +327,7 @@ class Page:
 
     def _clear(self, request: gr.Request) -> tuple[Any, str]:
         session = self._session(request)
-        session.halt()
-        for exhibit in session.exhibits:
-            exhibit.turns.clear()
-        current = session.current
-        session.talk = [{"role": "assistant", "content": _opening(current)}] if current else []
+        self._visits.clear(session)
         return list(session.talk), ""
 
     def _leave(self, request: gr.Request) -> None:
@@ -353,6 +360,7 @@ def launch(page: Page, host: str, port: int, folder: Path, open_browser: bool) -
         quiet=True,
         ssr_mode=False,
         max_file_size=page.max_bytes,
+        max_threads=page.most_inside,
         state_session_capacity=64,
         footer_links=[],
         theme=gr.themes.Base(
@@ -365,10 +373,6 @@ def launch(page: Page, host: str, port: int, folder: Path, open_browser: bool) -
 
 def _panel(name: str, value: str = "") -> gr.HTML:
     return gr.HTML(value, elem_id=name, elem_classes="morelli", js_on_load=None, padding=False)
-
-
-def _opening(exhibit: Exhibit) -> str:
-    return f"{exhibit.label}: {headline(exhibit)}."
 
 
 def _asks(ask: Callable[..., Iterator[Any]], words: str) -> Callable[..., Iterator[Any]]:

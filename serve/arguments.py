@@ -23,6 +23,18 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def backend_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the server that answers questions in place of the local model."""
+    parser.add_argument(
+        "--backend",
+        metavar="URL",
+        help="OpenAI-compatible server that answers the questions about a picture, such as "
+        "http://127.0.0.1:8001/v1 (key: MORELLI_BACKEND_KEY). It is told the report in words, "
+        "never the picture; verdict, mask and reasons stay those of the checkpoint (default: the "
+        "checkpoint answers)",
+    )
+
+
 def size_argument(parser: argparse.ArgumentParser) -> None:
     """Add the largest picture to open, in megapixels."""
     parser.add_argument(
@@ -31,6 +43,16 @@ def size_argument(parser: argparse.ArgumentParser) -> None:
         default=50,
         metavar="N",
         help="largest picture to open, in megapixels, at most 200 (default: 50)",
+    )
+
+
+def trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Add whether files are opened in this process."""
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="open files in this process, not in children with limits of memory and time: for "
+        "files that you made yourself",
     )
 
 

@@ -25,7 +25,7 @@ class RequestError(ValueError):
 
 
 class Link(BaseModel):
-    """Where a picture is: a data URL."""
+    """Where a picture is: a data URL, or an address that the server may fetch from."""
 
     url: str
 
@@ -60,12 +60,15 @@ class Talk:
     """What a request comes to.
 
     Attributes:
-        picture: bytes of the picture that is asked about, the last one given.
+        picture: bytes of the picture that is asked about, the last one given; None if it was given
+            by its address.
+        address: where that picture lies, else empty.
         turns: questions and answers about it; empty if it was only just given, which asks for the
             examination itself.
     """
 
-    picture: bytes
+    picture: bytes | None
+    address: str
     turns: list[Turn]
 
 
@@ -96,7 +99,9 @@ def talk_of(request: ChatRequest, max_bytes: int) -> Talk:
             turns[-1] = Turn(turns[-1].question, _words(message)[:MAX_QUESTION])
     if turns and turns[-1].answer is not None:
         raise RequestError("the last message must be of the role user")
-    return Talk(_bytes(link, max_bytes), turns)
+    if link.startswith(("http://", "https://")):
+        return Talk(None, link, turns)
+    return Talk(_bytes(link, max_bytes), "", turns)
 
 
 def chunk(identity: str, delta: dict[str, Any], end: str | None = None) -> str:
@@ -154,10 +159,10 @@ def _words(message: Message) -> str:
 
 
 def _bytes(link: str, max_bytes: int) -> bytes:
-    """Decode a data URL; nothing is ever fetched."""
+    """Decode a data URL."""
     head, comma, body = link.partition(",")
     if not head.startswith("data:"):
-        raise RequestError("pictures are not fetched from addresses; send a data URL (base64)")
+        raise RequestError("a picture is given as a data URL (base64), or by its address if any is")
     if not comma or not head.endswith(";base64"):
         raise RequestError("a data URL must be base64: data:image/jpeg;base64,...")
     if len(body) > max_bytes * 4 // 3 + 4:

@@ -1,11 +1,13 @@
 """How the commands speak: results on standard output, one line a complaint on standard error."""
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from morelli.model.examiner import Examiner
+    from morelli.serve.elsewhere import Elsewhere
 
 
 class LoadingError(Exception):
@@ -47,4 +49,20 @@ def load_examiner(args: argparse.Namespace) -> "Examiner":
     try:
         return Examiner.load(args.checkpoint, prior=args.prior)
     except (CheckpointError, PullError, ValueError) as error:
+        raise LoadingError(one_line(error)) from error
+
+
+def connect_backend(args: argparse.Namespace) -> "Elsewhere | None":
+    """Connect to the server that `arguments.backend_argument` names, if it names one.
+
+    Raises:
+        LoadingError: there is none at that address, or it has no model.
+    """
+    if args.backend is None:
+        return None
+    from morelli.serve.elsewhere import Elsewhere, ElsewhereError
+
+    try:
+        return Elsewhere.connect(args.backend, os.environ.get("MORELLI_BACKEND_KEY"))
+    except ElsewhereError as error:
         raise LoadingError(one_line(error)) from error

@@ -7,14 +7,21 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from morelli.serve.arguments import count, model_arguments
-from morelli.serve.console import LoadingError, complain, failed, load_examiner
+from morelli.serve.arguments import backend_argument, count, model_arguments
+from morelli.serve.console import (
+    LoadingError,
+    complain,
+    connect_backend,
+    failed,
+    load_examiner,
+)
 
 EPILOG = """\
 Examples:
   morelli demo
   morelli demo --port 8080 --open
   morelli demo --host 0.0.0.0 --waiting 4
+  morelli demo --backend http://127.0.0.1:8001/v1
 
 The page needs the packages of the `serve` extra. It listens on this machine only, unless --host
 says otherwise; it has no accounts, so put it behind something that has before you open it to
@@ -24,6 +31,7 @@ others. Pictures are kept in memory for half an hour at most, and uploads are de
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli demo`."""
     model_arguments(parser)
+    backend_argument(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
@@ -33,7 +41,7 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=16,
         metavar="N",
-        help="visitors that may wait (default: 16)",
+        help="visitors that are served or wait together (default: 16)",
     )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
@@ -55,6 +63,7 @@ def run_demo(args: argparse.Namespace) -> int:
     from morelli.serve.sessions import Sessions
 
     try:
+        backend = connect_backend(args)
         examiner = load_examiner(args)
     except LoadingError as error:
         return failed(str(error))
@@ -62,11 +71,12 @@ def run_demo(args: argparse.Namespace) -> int:
         limits=Limits(max_bytes=50_000_000),
         waiting=args.waiting,
         limited_chat="chat" not in examiner.checkpoint.validation,
+        elsewhere=f"{backend.model} at {backend.host}" if backend else None,
     )
     reports = folder / "reports"
     sessions = Sessions(reports)
     sessions.keep_sweeping()
-    page = Page(Desk(examiner), sessions, settings)
+    page = Page(Desk(examiner, backend), sessions, settings)
     complain(f"the page is at http://{args.host}:{args.port} (Ctrl-C stops it)")
     try:
         launch(page, args.host, args.port, reports, args.open)

@@ -4,9 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.serve.guides import guide_of
-from morelli.serve.render import HEADLINES, Views, cited, doubt, environment, printable
+from morelli.serve.render import (
+    HEADLINES,
+    Views,
+    cited,
+    doubt,
+    environment,
+    printable,
+    reduced_photo,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +58,24 @@ def reasons(record: dict[str, Any], finished: bool) -> str:
     return _fill("reasons", record, cited(record["rationale"]), found, finished)
 
 
-def waiting(name: str) -> str:
-    """Return the card that is shown while a picture is examined."""
-    return _fill("waiting", printable(name))
+def waiting(name: str, ahead: int = 0) -> str:
+    """Return the card that is shown while a picture is examined, or waits for `ahead` others."""
+    return _fill("waiting", printable(name), queue_place(ahead) if ahead else None)
+
+
+def queue_place(ahead: int) -> str:
+    """Say how many come first."""
+    return f"Waiting: {'one' if ahead == 1 else ahead} before you."
+
+
+def preview(picture: Picture) -> str:
+    """Return the picture by itself, for as long as nothing is known of it."""
+    return _fill("preview", printable(picture.path), reduced_photo(picture))
+
+
+def broken() -> str:
+    """Return the card for an examination that failed by our own fault."""
+    return refused("The examination failed, and nothing was decided. Please give the picture again")
 
 
 def refused(message: str) -> str:

@@ -16,6 +16,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import CITATION, Report, canonical
 from morelli.data_pipeline.schema import CLASSES, Verdict
 
@@ -104,6 +105,11 @@ class Views:
             },
             where=report.where,
         )
+
+
+def reduced_photo(picture: Picture) -> str:
+    """Return a picture as a data URI of at most `PAGE_SIDE` pixels a side."""
+    return _data_uri(_reduced(picture.pixels, PAGE_SIDE), ".jpg")
 
 
 def mask_layer(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

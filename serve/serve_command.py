@@ -3,10 +3,18 @@
 import argparse
 import ipaddress
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from morelli.serve.arguments import count, model_arguments, number
-from morelli.serve.console import LoadingError, complain, failed, load_examiner, one_line
+from morelli.serve.arguments import backend_argument, count, model_arguments, number
+from morelli.serve.console import (
+    LoadingError,
+    complain,
+    connect_backend,
+    failed,
+    load_examiner,
+    one_line,
+)
 
 EPILOG = """\
 Examples:
@@ -15,14 +23,17 @@ Examples:
   curl -F file=@photo.jpg http://127.0.0.1:8000/v1/examine
 
 Routes: POST /v1/examine, POST /v1/chat/completions (as OpenAI's, pictures as data URLs),
-GET /health, /metrics (Prometheus), /docs and /openapi.json. Pictures are never fetched from
-addresses. An address that others can reach needs --keys: one key of 16 or more characters a line,
-sent as "Authorization: Bearer KEY". Needs the packages of the `serve` extra."""
+GET /health, /metrics (Prometheus), /docs and /openapi.json. Pictures are fetched from addresses
+only with --allow-host, from that host alone, and only where it lies on the internet: private
+addresses and redirects are refused. An address that others can reach needs --keys: one key of 16
+or more characters a line, sent as "Authorization: Bearer KEY". Needs the packages of the `serve`
+extra."""
 
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli serve`."""
     model_arguments(parser)
+    backend_argument(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
@@ -45,6 +56,13 @@ def serve_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="longest time for one request",
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="host that pictures may be fetched from; give it again for another (default: none)",
+    )
 
 
 def run_serve(args: argparse.Namespace) -> int:
@@ -53,6 +71,7 @@ def run_serve(args: argparse.Namespace) -> int:
         import uvicorn
 
         from morelli.serve.api import Api, ApiSettings
+        from morelli.serve.fetch import Fetcher
     except ImportError as error:
         return failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
 
@@ -64,11 +83,15 @@ def run_serve(args: argparse.Namespace) -> int:
         if not keys and not _is_loopback(args.host):
             return failed(f"{args.host} can be reached by others; give --keys FILE")
         settings = ApiSettings(keys, args.per_minute, args.waiting, args.seconds)
+        if args.allow_host:
+            hosts = frozenset(host.lower() for host in args.allow_host)
+            settings = replace(settings, fetcher=Fetcher(hosts, settings.limits.max_bytes))
+        backend = connect_backend(args)
         examiner = load_examiner(args)
     except (LoadingError, OSError, ValueError) as error:
         return failed(one_line(error))
     about = {"name": examiner.checkpoint.name, "version": examiner.checkpoint.version}
-    app = Api(Desk(examiner), settings, about).build()
+    app = Api(Desk(examiner, backend), settings, about).build()
     complain(f"the API is at http://{args.host}:{args.port} (Ctrl-C stops it)")
     uvicorn.run(
         app,

@@ -9,12 +9,16 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
+import numpy as np
+from numpy.typing import NDArray
+
 from morelli.data_pipeline.report import Report
+from morelli.data_pipeline.schema import Measurement
 from morelli.model.conversation import Turn
 from morelli.serve.render import Views
 
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 4
 """Pictures that a session keeps; an older one makes room."""
+
+MOST_SESSIONS = 16
+"""Sessions that a server keeps: each picture has about 60 MB of the language model's memory."""
 
 
 @dataclass
@@ -48,6 +55,42 @@ class Exhibit:
     turns: list[Turn] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     text: str = ""
+
+    def answered(self, question: str, answer: str) -> None:
+        """Keep what was said to the open question, unless it was forgotten in the meantime."""
+        if self.turns and self.turns[-1] == Turn(question):
+            self.turns[-1] = Turn(question, answer)
+
+    def shed(self) -> None:
+        """Keep of the pictures no more than what a question about them needs."""
+        self.look, self.report = shed(self.look, self.report)
+
+
+def shed(look: "Look", report: Report) -> tuple["Look", Report]:
+    """Return both without the arrays that no question is about.
+
+    A picture of 12 megapixels comes with half a gigabyte of pixels and maps. The conversation names
+    the places of anomalies again, for which it needs to know where the maps pass their thresholds.
+    """
+    frame = report.map.shape
+    blank = np.broadcast_to(np.float32(0), frame)
+    pixels = np.broadcast_to(np.uint8(0), (*frame, 3))
+    measurements = tuple(_shed_map(item) for item in report.measurements)
+    report = replace(
+        report,
+        picture=replace(report.picture, data=b"", pixels=pixels),
+        map=blank,
+        measurements=measurements,
+    )
+    return replace(look, map=blank, measurements=measurements), report
+
+
+def _shed_map(item: Measurement) -> Measurement:
+    """Return a measurement whose map says only where it passes its threshold, a byte a pixel."""
+    if item.map is None or not item.anomalous:
+        return replace(item, map=None)
+    passes = (item.map >= item.map_threshold).view(np.uint8)
+    return replace(item, map=cast("NDArray[np.float32]", passes), map_threshold=0.5)
 
 
 class Session:
@@ -109,7 +152,7 @@ class Sessions:
     def __init__(
         self,
         folder: Path,
-        most: int = 32,
+        most: int = MOST_SESSIONS,
         seconds: float = 1800.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

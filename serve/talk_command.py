@@ -40,7 +40,7 @@ def run_chat(args: argparse.Namespace) -> int:
     except ImageError as error:
         return failed(error.message)
 
-    from morelli.serve.desk import Desk
+    from morelli.serve.desk import Desk, Waiting
     from morelli.serve.downloads import record_of
     from morelli.serve.render import render_text
 
@@ -48,10 +48,12 @@ def run_chat(args: argparse.Namespace) -> int:
         desk = Desk(load_examiner(args))
     except LoadingError as error:
         return failed(str(error))
-    seen = list(desk.watch(picture, threading.Event()))
-    look, report = seen[-1]
+    seen = [
+        step for step in desk.watch(picture, threading.Event()) if not isinstance(step, Waiting)
+    ]
+    report = seen[-1].report
     sys.stdout.write(render_text(record_of(report), report.where, None) + "\n")
-    _converse(desk, look, report)
+    _converse(desk, seen[-1].look, report)
     return 0
 
 
@@ -80,11 +82,14 @@ def _question(asked: bool) -> str:
 
 def _answer(desk: "Desk", look: "Look", report: "Report", turns: "list[Turn]") -> str:
     """Write an answer as it comes, and return it; Ctrl-C ends the answer only."""
+    from morelli.serve.desk import Waiting
     from morelli.serve.render import printable
 
     stop, text, withheld = threading.Event(), "", 0
     try:
         for said in desk.answer(look, report, list(turns), stop):
+            if isinstance(said, Waiting):
+                continue
             new = said.text[len(text) :].split("\n")
             sys.stdout.write("\n".join(map(printable, new)))
             sys.stdout.flush()

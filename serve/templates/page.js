@@ -47,6 +47,16 @@
     field.dispatchEvent(new Event('change', { bubbles: true }));
   }, true);
 
+  // A file that was made when it was asked for.
+  window.morelliSave = (path) => {
+    const link = document.createElement('a');
+    link.href = `gradio_api/file=${path.split('/').map(encodeURIComponent).join('/')}`;
+    link.download = path.slice(path.lastIndexOf('/') + 1);
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+
   window.morelliCopy = async (text) => {
     try {
       await navigator.clipboard.writeText(text);

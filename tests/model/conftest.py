@@ -5,14 +5,10 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-import torch
+from tiny_checkpoint import make_tiny_checkpoint
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
-from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import Checkpoint
-from morelli.model.forgery_vlm import ForgeryVLM
-from morelli.model.presets import tiny
-from morelli.model.processing import ForgeryProcessor, tiny_tokenizer
 
 Draw = Callable[..., Picture]
 """(height, width, seed=0) -> a picture."""
@@ -31,22 +27,7 @@ def _draw(height: int, width: int, seed: int = 0) -> Picture:
 @pytest.fixture(scope="session")
 def tiny_checkpoint() -> Checkpoint:
     """Return a checkpoint with random weights and a calibrator that can decide."""
-    torch.manual_seed(0)
-    config = tiny()
-    model = ForgeryVLM(config).eval()
-    scores = tuple(np.linspace(0, 1, 200).round(4).tolist())
-    calibrator = Calibrator(
-        temperature=0.05, scores=scores, manipulated=tuple(int(s > 0.5) for s in scores)
-    )
-    return Checkpoint(
-        model=model,
-        processor=ForgeryProcessor(config, tiny_tokenizer(config)),
-        calibrator=calibrator,
-        name="tiny",
-        version="0",
-        sha256="0" * 64,
-        validation={},
-    )
+    return make_tiny_checkpoint()
 
 
 @pytest.fixture(scope="session")

@@ -234,7 +234,10 @@ def test_a_full_queue_turns_away_and_a_slow_examination_ends_in_time() -> None:
         # One that dribbles its body in, and one that leaves, hold nothing up.
         port = api.base_url.port
         with socket.create_connection(("127.0.0.1", port)) as slow:
-            slow.sendall(b"POST /v1/examine HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\nab")
+            slow.sendall(
+                f"POST /v1/examine HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEYS[0]}\r\n"
+                "Content-Length: 999\r\n\r\nab".encode()
+            )
             slow.settimeout(PATIENCE)
             assert b"408" in slow.recv(4096).split(b"\r\n")[0]
         assert api.get("/health").status_code == 200
