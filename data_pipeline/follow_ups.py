@@ -130,7 +130,7 @@ def _verdict(case: _Case) -> tuple[str, str]:
     )
     caution = case.say(
         "(This|It|The verdict) (is a finding for a person to weigh|is one piece of evidence"
-        "|is not a proof|must not decide a case alone)( and no certainty|)."
+        "|is one piece of evidence and no certainty|is not a proof|must not decide a case alone)."
     )
     return case.say(VERDICT), f"{said} {caution}"
 
@@ -165,7 +165,7 @@ _NOWHERE = {
     " is {verdict}.|I see no marked place, and the verdict is {verdict}.",
     Verdict.TAMPERED: "No place could be marked, though the verdict is {verdict}.|I (do not know|"
     "cannot say) where: the verdict is {verdict}, but nothing is marked.",
-    Verdict.SYNTHETIC: "(Nothing|No single part) is marked: (the verdict|) {verdict} (is meant of|"
+    Verdict.SYNTHETIC: "(Nothing|No single part) is marked: (the verdict|) {verdict} (is about|"
     "concerns|speaks of) the whole <frame>.",
     Verdict.INCONCLUSIVE: "(Nothing|No part of the <frame>) is marked(, since|, because|:) the"
     " verdict is {verdict}.|That is open: the verdict is {verdict}, and nothing is marked.",
@@ -174,7 +174,7 @@ _NOWHERE = {
 
 def _sure(case: _Case) -> tuple[str, str]:
     odd, told = len(case.odd), len(case.told)
-    if told and case.rng.random() < 0.5:
+    if told > 1 and case.rng.random() < 0.5:
         is_odd, is_calm = (("is" if n == 1 else "are") for n in (odd, told - odd))
         counts = case.say(
             f"Of the readings that can tell, {_COUNTS[odd]} {is_odd} out of line and"
@@ -287,7 +287,7 @@ def _premise_place(case: _Case) -> tuple[str, str]:
         return case.say(PREMISE_PLACE, place=where), answer
     place = case.pick(other or NINTHS)
     answer = case.say(
-        "(That is not so|Not there|No): nothing is marked in the {place}."
+        "(That is not so|Not there): nothing is marked in the {place}."
         "|Nothing is marked in the {place}."
         "|The {place} is not marked.",
         place=place,
