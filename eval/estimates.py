@@ -44,7 +44,9 @@ class Estimate:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        digits = 3 if max(abs(self.low), abs(self.high)) <= 1 else 1
+        numbers = (f"{one:.{digits}f}" for one in (self.value, self.low, self.high))
+        return "{} [{}, {}]".format(*numbers)
 
     def as_json(self) -> dict[str, Any]:
         """Return the four numbers by name."""
