@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from morelli.eval.attacks import Attack
 from morelli.eval.benchmarks.item import Item, checked
 from morelli.eval.benchmarks.manifests import chosen_half, chosen_sources
 from morelli.eval.benchmarks.registry import BENCHMARKS, folder_of
@@ -29,7 +30,7 @@ class Selection:
         half: one of `manifests.HALVES`.
         sources: parts of the sets; None takes all.
         limit: most pictures of each set, chosen by the hash of their ids; None takes all.
-        transforms: what is done to each picture, in addition to nothing.
+        changes: what is done to each picture, in addition to nothing.
     """
 
     names: Sequence[str]
@@ -37,7 +38,7 @@ class Selection:
     half: str = "all"
     sources: Sequence[str] | None = None
     limit: int | None = None
-    transforms: Sequence[Transform] = ()
+    changes: Sequence[Transform | Attack] = ()
 
     def cases(self) -> list[Case]:
         """List what is to be looked at.
@@ -47,7 +48,7 @@ class Selection:
             ValueError: a benchmark is broken or missing; the message has the place.
         """
         items = (item for name in self.names for item in self._items(name))
-        return list(cases_of(_limited(items, self.limit), self.transforms))
+        return list(cases_of(_limited(items, self.limit), self.changes))
 
     def _items(self, name: str) -> Iterator[Item]:
         folder = folder_of(name, self.data, len(self.names) == 1)

@@ -13,6 +13,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from morelli.data_pipeline.images import ImageError, open_picture
+from morelli.eval.attacks import ATTACKS
+from morelli.eval.changes import Scale
 from morelli.eval.charts import Chart, Line
 from morelli.eval.predictions import AS_IS
 from morelli.eval.tables import sections_of
@@ -29,7 +31,8 @@ _ROWS = {
 _FIRST = ("Where", "Whether", "Beside other systems")
 """Tables that come before the curves and the pictures; others come after."""
 
-_ROBUST = {"f1": "Pixel F1", "auc": "Verdict AUC", "flip_rate": "Verdict flips"}
+_ROBUST = {"f1": "Pixel F1", "auc": "Verdict AUC", "flip_rate": "Verdict flips",
+           "misled": "Misled"}  # fmt: skip
 
 
 def render_page(scores: Mapping[str, Any]) -> str:
@@ -79,9 +82,10 @@ def _charts(one: Mapping[str, Any]) -> Iterator[Chart]:
 
 
 def _robustness(scores: Mapping[str, Any]) -> Iterator[Chart]:
-    """Draw each figure over the strength of each transform that has two strengths or more."""
+    """Draw each figure over the strength of each change that has two strengths or more."""
     rows = scores["robustness"]
-    for family, entry in FAMILIES.items():
+    families: dict[str, Scale] = {**FAMILIES, **ATTACKS}
+    for family, entry in families.items():
         some = [row for row in rows if row["family"] == family]
         strengths = sorted({row["strength"] for row in some})
         if len(strengths) < 2:

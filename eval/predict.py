@@ -9,71 +9,22 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from morelli.data_pipeline.images import Picture, open_picture, write_map, write_mask
-from morelli.data_pipeline.schema import Finding, Verdict
+from morelli.eval.attacks import Aim, Attack
 from morelli.eval.baselines import BASELINES
 from morelli.eval.benchmarks.item import Item
+from morelli.eval.looks import Explained, Located, Looks
 from morelli.eval.pixel_metrics import to_levels
 from morelli.eval.predictions import AS_IS, FILE, MODEL, read_predictions
 from morelli.eval.transforms import Transform
 
 Baselines = Mapping[str, Callable[[Picture], NDArray[np.float32]]]
-
-
-class Located(Protocol):
-    """What scores need to know of one look at a picture."""
-
-    @property
-    def probability(self) -> dict[str, float]:
-        """Class name -> calibrated probability."""
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Of 1 - probability["authentic"]."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """The decision."""
-
-    @property
-    def map(self) -> NDArray[Any]:
-        """(H, W) floats from 0 to 1, not gated by the verdict."""
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """Stage -> wall time."""
-
-
-class Explained(Located, Protocol):
-    """The same with words."""
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The claims held against the measurements."""
-
-    @property
-    def rationale(self) -> str:
-        """The words."""
-
-    @property
-    def withheld(self) -> int:
-        """Number of sentences that are not shown."""
-
-
-class Looks(Protocol):
-    """The part of the Examiner that is scored."""
-
-    def look(self, picture: Picture) -> Located:
-        """Measure, decide and locate."""
-
-    def examine(self, picture: Picture) -> Explained:
-        """Do the same and give reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +33,16 @@ class Case:
 
     Attributes:
         item: the picture and its truth.
-        transform: what is done to it first, or None.
+        change: what is done to it first, or None.
     """
 
     item: Item
-    transform: Transform | None = None
+    change: Transform | Attack | None = None
 
     @property
     def version(self) -> str:
         """The version's name in tables."""
-        return AS_IS if self.transform is None else self.transform.name
+        return AS_IS if self.change is None else self.change.name
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -104,7 +55,7 @@ class Case:
         return hashlib.sha256("\n".join(self.key).encode()).hexdigest()[:16]
 
     def open(self) -> tuple[Picture, NDArray[np.bool_] | None]:
-        """Return the picture of this version and its (H, W) true mask.
+        """Return the picture after a transform, or before an attack, and its (H, W) true mask.
 
         Raises:
             ImageError: the picture cannot be opened.
@@ -112,16 +63,27 @@ class Case:
         """
         picture = open_picture(self.item.sample.image)
         mask = self.item.true_mask(picture.height, picture.width)
-        if self.transform is not None:
-            picture, mask = self.transform.apply(picture, mask)
+        if isinstance(self.change, Transform):
+            picture, mask = self.change.apply(picture, mask)
         return picture, mask
 
+    def aimed(self, examiner: Looks) -> Aim:
+        """Return what is looked at by whom, after a transform or an attack.
 
-def cases_of(items: Iterable[Item], transforms: Sequence[Transform]) -> Iterator[Case]:
-    """Yield each picture as it is and after each transform."""
+        Raises:
+            ImageError: the picture cannot be opened.
+            ValueError: its mask cannot be used, or the examiner cannot be attacked.
+        """
+        picture, mask = self.open()
+        aim = Aim(examiner, picture, self.item.sample.verdict, mask)
+        return self.change.apply(aim) if isinstance(self.change, Attack) else aim
+
+
+def cases_of(items: Iterable[Item], changes: Sequence[Transform | Attack]) -> Iterator[Case]:
+    """Yield each picture as it is and after each change."""
     for item in items:
-        for transform in (None, *transforms):
-            yield Case(item, transform)
+        for change in (None, *changes):
+            yield Case(item, change)
 
 
 def predict(
@@ -193,12 +155,12 @@ def facts_of(
 ) -> dict[str, Any]:
     """Return what a line tells of the picture and its truth, whoever looks at it.
 
-    A mask that is published otherwise, or was moved by a transform, is written to out/truth.
+    A mask that is published otherwise, or may have been moved, is written to out/truth.
     """
     sample = case.item.sample
     where = None
     if mask is not None:
-        if case.item.draw is None and case.transform is None and sample.mask is not None:
+        if case.item.draw is None and case.change is None and sample.mask is not None:
             where = str(sample.mask.absolute())
         else:
             where = f"truth/{case.stem}.png"
@@ -220,7 +182,8 @@ def _looked_at(
     examiner: Looks, checkpoint: str, case: Case, out: Path, words: bool, baselines: Baselines
 ) -> dict[str, Any]:
     """Look at one case, write its maps and return its line."""
-    picture, mask = case.open()
+    aim = case.aimed(examiner)
+    picture, mask, examiner = aim.picture, aim.mask, aim.examiner
     answer = None
     if words:
         said = examiner.examine(picture)

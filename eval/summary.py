@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.eval.attacks import Attack
 from morelli.eval.benchmarks.manifests import half_of
 from morelli.eval.estimates import Estimate, Values, mean_estimate
 from morelli.eval.pixel_metrics import LEVELS
@@ -126,15 +127,18 @@ def _levels_from_others(
 
 
 def robustness_of(groups: Groups, sets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what each transform did to each set, in the order of the sets.
+    """Return what each transform and attack did to each set, in the order of the sets.
 
     Returns:
-        [{"set", "version", "family", "strength", "flip_rate", "auc", "accuracy", "f1"}]: the flip
-        rate is the share of pictures of which another verdict was given than of the file as it is.
+        [{"set", "version", "family", "strength", "flip_rate", "misled", "auc", "accuracy", "f1"}]:
+        the flip rate is the share of pictures of which another verdict was given than of the file
+        as it is; misled is the share of those judged rightly before of which a wrong verdict is
+        given now, inconclusive being none; it is null where nothing was judged rightly.
     """
     found = []
     for one in sets:
-        transform = Transform.of_name(one["version"])
+        name = one["version"]
+        change = Transform.of_name(name) or Attack.of_name(name)
         before = {reading.said.id: reading.said.said for reading in groups.get(
             (one["set"], AS_IS), ())}  # fmt: skip
         after = [
@@ -142,16 +146,19 @@ def robustness_of(groups: Groups, sets: Sequence[Mapping[str, Any]]) -> list[dic
             for reading in groups[one["set"], one["version"]]
             if before.get(reading.said.id) is not None and reading.said.said is not None
         ]
-        if transform is None or not after:
+        if change is None or not after:
             continue
+        right = [said for said in after if before[said.id] is said.label]
         flips = [float(said.said != before[said.id]) for said in after]
+        misled = [float(said.said not in (said.label, Verdict.INCONCLUSIVE)) for said in right]
         found.append(
             {
                 "set": one["set"],
                 "version": one["version"],
-                "family": transform.family,
-                "strength": transform.strength,
+                "family": change.family,
+                "strength": change.strength,
                 "flip_rate": mean_estimate(flips).as_json(),
+                "misled": mean_estimate(misled).as_json() if misled else None,
                 "auc": (one["image"] or {}).get("auc"),
                 "accuracy": (one["image"] or {}).get("accuracy"),
                 "f1": (one["pixel"] or {}).get("f1"),

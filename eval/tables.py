@@ -42,6 +42,7 @@ _TEXT = {
 }
 _ROBUSTNESS = {
     "flip_rate": "Verdict flips",
+    "misled": "Misled",
     "auc": "Verdict AUC",
     "accuracy": "Accuracy",
     "f1": "F1 at 0.5",
@@ -124,8 +125,9 @@ def sections_of(
         [_beside_row(one) for one in scores.get("beside", ())],
     )
     yield (
-        "After changes on the way",
-        "Flips: share of pictures with another verdict than the file as it is.",
+        "After changes and attacks",
+        "Flips: share of pictures with another verdict than the file as it is. Misled: share of "
+        "those judged rightly as they are that get a wrong verdict, inconclusive being none.",
         [*named, "n", *_ROBUSTNESS.values()],
         [_row(one, one, _ROBUSTNESS, "flip_rate") for one in scores["robustness"]],
     )

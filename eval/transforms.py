@@ -6,10 +6,10 @@ Changes that move pixels move the true mask along.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from morelli.data_pipeline.images import DEFAULT_LIMITS, Picture, picture_from_bytes
+from morelli.eval.changes import Change, Scale
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -24,71 +25,37 @@ Mask = NDArray[np.bool_]
 _SOCIAL_SIDE = 1280
 """Longest side, in pixels, that a platform keeps."""
 
+_PLATFORMS = ((2048, 85), (1280, 75), (1080, 70))
+"""Longest side in pixels and JPEG quality of the platforms that a chain goes through, in order."""
+
 _SMALLEST_SIDE = DEFAULT_LIMITS.min_side
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class Family(Scale):
     """One kind of change.
 
     Attributes:
-        label: as printed before the strength.
-        unit: what the strength counts.
-        range: lowest and highest strength.
-        strengths: those of the protocol, which the bare name stands for.
         change: pixels, mask, strength and seed to changed pixels and mask.
         format: that the result is saved in.
-        lossy: whether the strength is the quality it is saved with.
+        quality: strength to the quality it is saved with, None for a lossless format.
     """
 
-    label: str
-    unit: str
-    range: tuple[float, float]
-    strengths: tuple[float, ...]
     change: Callable[[Pixels, Mask | None, float, int], tuple[Pixels, Mask | None]]
     format: str = "PNG"
-    lossy: bool = False
+    quality: Callable[[float], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Transform:
-    """One change of one strength.
+class Transform(Change):
+    """One transform of one strength."""
 
-    Attributes:
-        family: a name in `FAMILIES`.
-        strength: in its family's unit.
-    """
-
-    family: str
-    strength: float
-
-    def __post_init__(self) -> None:
-        """Refuse what no table lists."""
-        if self.family not in FAMILIES:
-            known = ", ".join(FAMILIES)
-            raise ValueError(f"no transform {self.family!r}; there are {known}")
-        low, high = FAMILIES[self.family].range
-        if not low <= self.strength <= high:
-            raise ValueError(
-                f"{self.family} takes a strength from {low:g} to {high:g}, got {self.strength:g}"
-            )
-
-    @property
-    def name(self) -> str:
-        """As printed: "JPEG 90"."""
-        return f"{FAMILIES[self.family].label} {self.strength:g}"
+    NOUN = "transform"
 
     @classmethod
-    def of_name(cls, name: str) -> Self | None:
-        """Return the transform that prints as a name, None if there is none."""
-        label, _, strength = name.rpartition(" ")
-        for family, entry in FAMILIES.items():
-            if entry.label == label:
-                try:
-                    return cls(family, float(strength))
-                except ValueError:
-                    return None
-        return None
+    def families(cls) -> Mapping[str, Family]:
+        """Return `FAMILIES`."""
+        return FAMILIES
 
     def apply(self, picture: Picture, mask: Mask | None) -> tuple[Picture, Mask | None]:
         """Return the changed picture and its (H, W) true mask, the same each time."""
@@ -96,31 +63,13 @@ class Transform:
         seed = int.from_bytes(hashlib.sha256(f"{picture.sha256} {self.name}".encode()).digest()[:4])
         pixels, moved = family.change(picture.pixels, mask, self.strength, seed)
         stream = BytesIO()
-        settings: dict[str, Any] = {"quality": round(self.strength)} if family.lossy else {}
+        settings: dict[str, Any] = (
+            {} if family.quality is None else {"quality": family.quality(self.strength)}
+        )
         if family.format == "JPEG":
             settings["subsampling"] = "4:2:0"
         Image.fromarray(pixels).save(stream, family.format, **settings)
         return picture_from_bytes(stream.getvalue(), f"{picture.path} ({self.name})"), moved
-
-
-def read_transforms(words: Sequence[str]) -> tuple[Transform, ...]:
-    """Return the transforms of words like "jpeg:90"; "jpeg" stands for its whole protocol.
-
-    Raises:
-        ValueError: an unknown name, or a strength that is none or out of range.
-    """
-    found: list[Transform] = []
-    for word in words:
-        family, colon, strength = word.partition(":")
-        if colon:
-            try:
-                found.append(Transform(family, float(strength)))
-            except ValueError as error:
-                raise ValueError(f"{word!r}: {error}") from None
-        else:
-            strengths = FAMILIES[family].strengths if family in FAMILIES else (0.0,)
-            found += [Transform(family, one) for one in strengths]
-    return tuple(dict.fromkeys(found))
 
 
 def _unchanged(
@@ -157,6 +106,26 @@ def _social(
     """Reduce to what a platform keeps; the strength is the quality it saves with."""
     factor = _SOCIAL_SIDE / max(pixels.shape[:2])
     return _resize(pixels, mask, factor, seed) if factor < 1 else (pixels, mask)
+
+
+def _chain(
+    pixels: Pixels, mask: Mask | None, strength: float, seed: int
+) -> tuple[Pixels, Mask | None]:
+    """Pass the picture from platform to platform; the last one's save is the file's own."""
+    hops = _PLATFORMS[: round(strength)]
+    for number, (side, quality) in enumerate(hops, start=1):
+        factor = side / max(pixels.shape[:2])
+        if factor < 1:
+            pixels, mask = _resize(pixels, mask, factor, seed)
+        if number < len(hops):
+            settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+            saved = cv2.imencode(".jpg", pixels[..., ::-1], settings)[1]
+            pixels = np.asarray(cv2.imdecode(saved, cv2.IMREAD_COLOR_RGB), np.uint8)
+    return pixels, mask
+
+
+def _last_quality(strength: float) -> int:
+    return _PLATFORMS[round(strength) - 1][1]
 
 
 def _blur(
@@ -198,14 +167,15 @@ def _crop(
 
 FAMILIES = {
     "jpeg": Family(
-        "JPEG", "quality", (1, 100), (100, 90, 80, 70, 60, 50), _unchanged, "JPEG", lossy=True
+        "JPEG", "quality", (1, 100), (100, 90, 80, 70, 60, 50), _unchanged, "JPEG", round
     ),
-    "webp": Family("WebP", "quality", (1, 100), (95, 80, 65, 50), _unchanged, "WEBP", lossy=True),
+    "webp": Family("WebP", "quality", (1, 100), (95, 80, 65, 50), _unchanged, "WEBP", round),
     "resize": Family("resize", "factor", (0.1, 4), (0.25, 0.5, 0.75, 1.25, 1.5, 2), _resize),
     "blur": Family("blur", "pixels of kernel", (3, 63), (3, 7, 11, 15, 19, 23), _blur),
     "noise": Family("noise", "variance", (1, 400), (3, 7, 11, 15, 19, 23), _noise),
     "screenshot": Family("screenshot", "pixels of width", (320, 8000), (1280,), _screenshot),
-    "social": Family("social", "quality", (1, 100), (75,), _social, "JPEG", lossy=True),
+    "social": Family("social", "quality", (1, 100), (75,), _social, "JPEG", round),
+    "chain": Family("social chain", "platforms", (1, 3), (1, 2, 3), _chain, "JPEG", _last_quality),
     "crop": Family("crop", "share of each side", (0.5, 1), (0.9, 0.75, 0.5), _crop),
 }
 """Every transform by the name it has on the command line."""

@@ -48,7 +48,7 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
     if arguments.forgeries:
         saved = [Transform("jpeg", quality) for quality in arguments.reencode]
         chosen = Selection(
-            ["manifest"], arguments.forgeries, arguments.half, arguments.sources, transforms=saved
+            ["manifest"], arguments.forgeries, arguments.half, arguments.sources, changes=saved
         )
         cases += chosen.cases()
     if arguments.made:

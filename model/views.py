@@ -85,15 +85,21 @@ def _overview(
 ) -> NDArray[np.float32]:
     """Shrink or enlarge the whole picture to fit S x S, its aspect kept, the rest invalid."""
     height, width = pixels.shape[:2]
+    rows, columns, method = _fitted(height, width, size)
+    inner = (columns.stop - columns.start, rows.stop - rows.start)
+    view = np.zeros((num_channels(len(maps)), size, size), np.float32)
+    for channel, plane in enumerate(_planes(pixels, maps, 0, 0, max(height, width))):
+        view[channel, rows, columns] = cv2.resize(plane, inner, interpolation=method)
+    return view
+
+
+def _fitted(height: int, width: int, size: int) -> tuple[slice, slice, int]:
+    """Return the rows and columns of the overview that a picture fills, and how it is resized."""
     scale = size / max(height, width)
     inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    view = np.zeros((num_channels(len(maps)), size, size), np.float32)
     top, left = (size - inner_height) // 2, (size - inner_width) // 2
-    for channel, plane in enumerate(_planes(pixels, maps, 0, 0, max(height, width))):
-        shrunk = cv2.resize(plane, (inner_width, inner_height), interpolation=method)
-        view[channel, top : top + inner_height, left : left + inner_width] = shrunk
-    return view
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return slice(top, top + inner_height), slice(left, left + inner_width), method
 
 
 def pack(
@@ -133,6 +139,37 @@ def pack(
         ):
             channel[: plane.shape[0], : plane.shape[1]] = plane
     return views
+
+
+def unpack_gradient(gradient: NDArray[np.float32], where: Layout) -> NDArray[np.float32]:
+    """Carry a gradient with respect to the views back to the picture that `pack` cut them from.
+
+    Cutting and resizing are linear, and this is their transpose: for any planes p, the sum of
+    `pack(p) * gradient` is the sum of `p * unpack_gradient(gradient)`.
+
+    Args:
+        gradient: (1 + T, K, S, S) float32 of any K channels but those of the frame; colours are
+            still to be divided by 255.
+        where: the layout that all T tiles were cut by.
+
+    Returns:
+        (K, H, W) float32 in the image frame.
+    """
+    height, width, size = where.height, where.width, where.size
+    rows, columns, method = _fitted(height, width, size)
+    down = _resizing(height, rows.stop - rows.start, method)
+    across = _resizing(width, columns.stop - columns.start, method)
+    total = np.stack([down.T @ plane[rows, columns] @ across for plane in gradient[0]])
+    for (x, y), tile in zip(where.corners, gradient[1:], strict=True):
+        part = total[:, y : y + size, x : x + size]
+        part += tile[:, : part.shape[1], : part.shape[2]]
+    return np.ascontiguousarray(total, np.float32)
+
+
+def _resizing(length: int, inner: int, method: int) -> NDArray[np.float32]:
+    """Return the (inner, length) matrix by which OpenCV resizes one axis."""
+    unit = np.eye(length, dtype=np.float32)
+    return np.asarray(cv2.resize(unit, (length, inner), interpolation=method), np.float32)
 
 
 def stitch(tile_maps: NDArray[np.float32], where: Layout) -> NDArray[np.float32]:

@@ -26,6 +26,7 @@ Examples:
   morelli eval casia1 --data CASIA1/ --out results/
   morelli eval columbia coverage --data benchmarks/ --out results/ --transform jpeg resize:0.5
   morelli eval manifest --data mine/ --out results/ --words --limit 100
+  morelli eval casia1 --data CASIA1/ --out results/ --limit 50 --attack pgd:2 typographic
   morelli eval casia1 --out results/ --only-score
   morelli eval casia1 --data CASIA1/ --out other/ --tool masks-of-other/ --beside results/
   morelli eval calibrate --checkpoint runs/x/adapter --photos photos/ --prior 0.02
@@ -95,8 +96,13 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--transform", nargs="+", default=[], metavar="NAME[:STRENGTH]",
-        help="score the pictures changed, too: jpeg, webp, resize, blur, noise, screenshot, social "
-        "or crop; without a strength, the protocol's",
+        help="score the pictures changed, too: jpeg, webp, resize, blur, noise, screenshot, "
+        "social, chain or crop; without a strength, the protocol's",
+    )  # fmt: skip
+    parser.add_argument(
+        "--attack", nargs="+", default=[], metavar="NAME[:STRENGTH]",
+        help="score the pictures attacked, too: pgd (ten gradients a picture), typographic, "
+        "spectrum, rebuilt or dilution; without a strength, the protocol's",
     )  # fmt: skip
     parser.add_argument(
         "--words", action="store_true", help="score the reasons, too; takes about twice as long"
@@ -177,23 +183,26 @@ def _score(args: argparse.Namespace) -> int:
     names = list(dict.fromkeys([args.first, *args.more]))
     if args.layout:
         return _print_layouts(names)
-    if args.tool is not None and args.transform:
-        return failed("--transform changes pictures, which --tool has not seen; leave one out", 2)
+    if args.tool is not None and (args.transform or args.attack):
+        return failed(
+            "--transform and --attack change pictures, which --tool has not seen; leave one out", 2
+        )
     if args.data is None and not args.only_score:
         return failed("give --data DIR, or --only-score for predictions that are there", 2)
+    from morelli.eval.attacks import Attack
     from morelli.eval.benchmarks.registry import BENCHMARKS
     from morelli.eval.evaluate import Selection, look_at, write_scores
     from morelli.eval.external import import_answers
     from morelli.eval.tables import markdown
-    from morelli.eval.transforms import read_transforms
+    from morelli.eval.transforms import Transform
 
     try:
-        transforms = read_transforms(args.transform)
+        changes = (*Transform.read(args.transform), *Attack.read(args.attack))
     except ValueError as error:
         return failed(str(error), 2)
     try:
         if not args.only_score:
-            chosen = Selection(names, args.data, args.half, args.sources, args.limit, transforms)
+            chosen = Selection(names, args.data, args.half, args.sources, args.limit, changes)
             if args.tool is None:
                 look_at(chosen.cases(), args.checkpoint, args.out, args.words)
             else:

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,3 +119,24 @@ def paint() -> Callable[[Path, int, bool], None]:
 def red_box() -> NDArray[np.bool_]:
     """Return the (96, 128) mask of the red box."""
     return box_mask()
+
+
+@pytest.fixture
+def random_examiner() -> Any:
+    """Return the examiner itself, tiny and with random weights."""
+    import torch
+
+    from morelli.model.calibration import Calibrator
+    from morelli.model.checkpoint import Checkpoint
+    from morelli.model.examiner import Examiner
+    from morelli.model.forgery_vlm import ForgeryVLM
+    from morelli.model.presets import tiny
+    from morelli.model.processing import ForgeryProcessor, tiny_tokenizer
+
+    torch.manual_seed(0)
+    config = tiny()
+    scores = tuple(np.linspace(0, 1, 200).round(4).tolist())
+    calibrator = Calibrator(scores=scores, manipulated=tuple(int(s > 0.5) for s in scores))
+    processor = ForgeryProcessor(config, tiny_tokenizer(config))
+    model = ForgeryVLM(config).eval()
+    return Examiner(Checkpoint(model, processor, calibrator, "tiny", "0", "0" * 64, {}))

@@ -9,13 +9,13 @@ from morelli.eval.charts import Chart, Line
 from morelli.eval.evaluate import Selection, write_scores
 from morelli.eval.page import render_page, split_figure
 from morelli.eval.predict import predict
-from morelli.eval.transforms import read_transforms
+from morelli.eval.transforms import Transform
 
 
 @pytest.fixture
 def scores(examiner: Any, forgeries: Path, tmp_path: Path) -> dict[str, Any]:
-    transforms = read_transforms(["jpeg:90", "jpeg:70"])
-    cases = Selection(["manifest"], forgeries, transforms=transforms).cases()
+    transforms = Transform.read(["jpeg:90", "jpeg:70"])
+    cases = Selection(["manifest"], forgeries, changes=transforms).cases()
     predict(examiner, "c" * 64, cases, tmp_path / "out")
     return write_scores(tmp_path / "out", {"manifest": "as <given>"})
 

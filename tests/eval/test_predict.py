@@ -17,8 +17,8 @@ CHECKPOINT = "c" * 64
 SAVED = (Transform("jpeg", 90),)
 
 
-def cases_in(folder: Path, transforms: tuple[Transform, ...] = ()) -> list[Case]:
-    return Selection(["manifest"], folder, transforms=transforms).cases()
+def cases_in(folder: Path, changes: tuple[Transform, ...] = ()) -> list[Case]:
+    return Selection(["manifest"], folder, changes=changes).cases()
 
 
 def content(folder: Path) -> dict[str, bytes]:

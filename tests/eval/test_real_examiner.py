@@ -1,34 +1,15 @@
 """The examiner itself, with random weights, goes through an evaluation from end to end."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pytest
-import torch
-
+from morelli.eval.attacks import Attack
 from morelli.eval.evaluate import Selection, write_scores
 from morelli.eval.predict import predict
-from morelli.model.calibration import Calibrator
-from morelli.model.checkpoint import Checkpoint
-from morelli.model.examiner import Examiner
-from morelli.model.forgery_vlm import ForgeryVLM
-from morelli.model.presets import tiny
-from morelli.model.processing import ForgeryProcessor, tiny_tokenizer
-
-
-@pytest.fixture
-def random_examiner() -> Examiner:
-    torch.manual_seed(0)
-    config = tiny()
-    scores = tuple(np.linspace(0, 1, 200).round(4).tolist())
-    calibrator = Calibrator(scores=scores, manipulated=tuple(int(s > 0.5) for s in scores))
-    processor = ForgeryProcessor(config, tiny_tokenizer(config))
-    model = ForgeryVLM(config).eval()
-    return Examiner(Checkpoint(model, processor, calibrator, "tiny", "0", "0" * 64, {}))
 
 
 def test_what_it_says_is_read_back_and_scored(
-    random_examiner: Examiner, forgeries: Path, tmp_path: Path
+    random_examiner: Any, forgeries: Path, tmp_path: Path
 ) -> None:
     cases = Selection(["manifest"], forgeries, sources=["more"]).cases()
     predict(random_examiner, "0" * 64, cases, tmp_path, words=True)
@@ -36,3 +17,15 @@ def test_what_it_says_is_read_back_and_scored(
     assert one["n"] == {"authentic": 1, "tampered": 1, "synthetic": 0}
     for part in ("image", "calibration", "pixel", "false_alarm_area", "text"):
         assert one[part]
+
+
+def test_attacks_are_versions_of_their_own_with_flips_and_misled_verdicts(
+    random_examiner: Any, forgeries: Path, tmp_path: Path
+) -> None:
+    attacks = Attack.read(["pgd:0", "typographic-sign:8", "dilution:32"])
+    cases = Selection(["manifest"], forgeries, sources=["more"], changes=attacks).cases()
+    scores = write_scores(predict(random_examiner, "0" * 64, cases, tmp_path).parent, {})
+    assert [one["version"] for one in scores["sets"]] == ["as is", *(a.name for a in attacks)]
+    for row in scores["robustness"]:
+        assert 0 <= row["flip_rate"]["value"] <= 1
+        assert row["misled"] is None or row["misled"]["n"] <= row["flip_rate"]["n"]

@@ -20,7 +20,7 @@ CHECKPOINT = "c" * 64
 @pytest.fixture
 def predicted(examiner: Any, forgeries: Path, tmp_path: Path) -> Path:
     saved = (Transform("jpeg", 90), Transform("blur", 7))
-    cases = Selection(["manifest"], forgeries, transforms=saved).cases()
+    cases = Selection(["manifest"], forgeries, changes=saved).cases()
     return predict(examiner, CHECKPOINT, cases, tmp_path / "out")
 
 

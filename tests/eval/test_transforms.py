@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
-from morelli.eval.transforms import FAMILIES, Transform, read_transforms
+from morelli.eval.transforms import FAMILIES, Transform
 
 MILDEST = {"jpeg": 95, "webp": 95, "resize": 0.75, "blur": 3, "noise": 3, "screenshot": 150,
-           "social": 90, "crop": 0.75}  # fmt: skip
+           "social": 90, "chain": 2, "crop": 0.75}  # fmt: skip
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_mask_stays_on_what_was_altered(
 
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_every_strength_of_the_protocol_works_and_repeats(family: str, picture: Picture) -> None:
-    for transform in read_transforms([family]):
+    for transform in Transform.read([family]):
         one, nothing = transform.apply(picture, None)
         assert one.data == transform.apply(picture, None)[0].data
         assert nothing is None
@@ -66,7 +66,7 @@ def test_nothing_gets_smaller_than_what_is_examined(picture: Picture) -> None:
 @pytest.mark.parametrize("word", ["jpg", "jpeg:0", "jpeg:fine", "blur:nan", "crop:0.2"])
 def test_what_is_no_transform_is_refused_by_name(word: str) -> None:
     with pytest.raises(ValueError, match=word.partition(":")[0]):
-        read_transforms([word])
+        Transform.read([word])
 
 
 def test_names_of_other_versions_are_no_transforms() -> None:

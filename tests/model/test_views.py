@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morelli.data_pipeline.schema import Measurement
-from morelli.model.views import layout, num_channels, pack, stack_maps, stitch
+from morelli.model.views import layout, num_channels, pack, stack_maps, stitch, unpack_gradient
 
 SIZE, OVERLAP = 32, 8
 RNG = np.random.default_rng(0)
@@ -186,3 +186,21 @@ def test_maps_land_in_the_named_order_and_missing_ones_are_zero():
     assert not stack[[0, 2]].any()
     assert (stack[1] == jpeg).all()
     assert (stack[3] == noise).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(97, 131), (40, 30), (300, 64)])
+def test_the_gradient_of_the_views_is_carried_back_by_the_transpose_of_packing(
+    height: int, width: int
+) -> None:
+    rng = np.random.default_rng(0)
+    where = layout(height, width, 64, 16)
+    pixels = rng.integers(0, 256, (2, height, width, 3), np.uint8)
+    maps = rng.random((2, 2, height, width), np.float32)
+    views = [pack(one, plane, where) for one, plane in zip(pixels, maps, strict=True)]
+    weights = rng.normal(0, 1, (len(views[0]), 5, 64, 64)).astype(np.float32)
+    carried = unpack_gradient(weights, where)
+    assert carried.shape == (5, height, width)
+    colours = (pixels[1].astype(np.float64) - pixels[0]).transpose(2, 0, 1) / 255
+    moved = np.concatenate([colours, maps[1] - maps[0]])
+    through_views = ((views[1] - views[0])[:, :5].astype(np.float64) * weights).sum()
+    assert (moved * carried).sum() == pytest.approx(through_views, rel=1e-4)
