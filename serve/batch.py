@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from morelli.data_pipeline.images import (
     ImageError,
@@ -25,6 +25,8 @@ from morelli.serve.render import Views, encoded, overlay, render_html, thumbnail
 REPORTS = "reports.jsonl"
 PAGE = "report.html"
 THUMBNAIL = "thumbnail.jpg"
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ def examine_all(
     journal = Journal(out / REPORTS)
     failed = 0
     for path in inputs:
-        outcome = examine_one(examiner, path, partial(open_picture, path, limits), out)
+        outcome = attempt(path, partial(_examined, examiner, path, out, limits))
         failed += outcome.page is None
         try:
             journal.put(outcome.record, supersedes=f"path:{path}")
@@ -105,23 +107,18 @@ def examine_all(
     return failed
 
 
-def examine_one(
-    examiner: Examines, path: str, load: Callable[[], Picture], out: Path, pdf: bool = False
-) -> Outcome:
-    """Examine one picture and write all of its report but the line in the log.
+def _examined(examiner: Examines, path: str, out: Path, limits: Limits) -> Outcome:
+    return write_report(examiner.examine(open_picture(path, limits)), out)
 
-    Args:
-        examiner: anything that examines a picture.
-        path: as given.
-        load: opens the picture; what it raises becomes the record of a failure.
-        out: output folder.
-        pdf: also write the report as PDF.
+
+def attempt(path: str, work: Callable[[], Result]) -> Result | Outcome:
+    """Do a part of the examination of a file; what it raises becomes the record of a failure.
 
     Raises:
         OutputError: the output folder cannot be written to.
     """
     try:
-        return _write(examiner.examine(load()), out, pdf)
+        return work()
     except ImageError as error:
         return _failure(path, error.code, error.message)
     except OutputError:
@@ -136,8 +133,17 @@ def _failure(path: str, code: str, message: str) -> Outcome:
     return Outcome(ErrorReport(path, code, message).as_json(), None, None)
 
 
-def _write(report: Report, out: Path, pdf: bool) -> Outcome:
-    """Write everything of a report but its line in `reports.jsonl`."""
+def write_report(report: Report, out: Path, pdf: bool = False) -> Outcome:
+    """Write everything of a report but its line in `reports.jsonl`.
+
+    Args:
+        report: to write.
+        out: output folder.
+        pdf: also write it as PDF.
+
+    Raises:
+        OutputError: the output folder cannot be written to.
+    """
     folder = out / _folder_name(report.picture)
     paths = _paths(report, folder.name)
     record = report.as_json(paths)
@@ -147,6 +153,8 @@ def _write(report: Report, out: Path, pdf: bool) -> Outcome:
     html = render_html(record, views)
     try:
         folder.mkdir(exist_ok=True)
+        for left in folder.glob(".*.part"):  # by a run that was killed
+            left.unlink(missing_ok=True)
         _write_images(report, paths, out)
         # A file name that is no valid text must not keep a report from being written.
         write_whole(page, html.encode(errors="replace"))

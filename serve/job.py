@@ -6,7 +6,8 @@ SHA-256, its files are written before its line in the log, and a run goes on whe
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,21 +16,20 @@ from typing import Any
 
 from morelli.data_pipeline.images import ImageError, Limits, Picture, picture_from_bytes
 from morelli.data_pipeline.report import canonical
-from morelli.serve.batch import (
-    REPORTS,
-    Examines,
-    Outcome,
-    OutputError,
-    examine_one,
-    refused,
-    write_whole,
-)
+from morelli.serve.batch import REPORTS, Outcome, OutputError, refused, write_whole
 from morelli.serve.custody import Custody, CustodyError
-from morelli.serve.index import write_index
+from morelli.serve.index import INDEX, write_index
 from morelli.serve.inputs import Input
 from morelli.serve.journal import Journal, JournalError, key_of
+from morelli.serve.lanes import Explains, Lanes, Task, Way
 
 RUN, CUSTODY = "run.json", "custody.jsonl"
+
+Decode = Callable[[bytes, str, Limits], Picture]
+"""Opens bytes as `images.picture_from_bytes` does."""
+
+Progress = Callable[[Outcome | None], None]
+"""Called after each input, with None for one that was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,9 @@ class Job:
         self._run = out / shard.named(RUN)
         try:
             out.mkdir(parents=True, exist_ok=True)
+            for name in (RUN, REPORTS, INDEX):
+                for left in out.glob(f".{shard.named(name)}.*.part"):  # by a run that was killed
+                    left.unlink(missing_ok=True)
             self._record = _bound(self._run, settings)
             self._journal = Journal(out / shard.named(REPORTS))
             self._custody = Custody(out / shard.named(CUSTODY))
@@ -97,72 +100,86 @@ class Job:
 
     def run(
         self,
-        examiner: Examines,
+        examiner: Explains,
         inputs: Iterable[Input],
         limits: Limits,
-        progress: Callable[[Outcome | None], None],
-        pdf: bool = False,
+        progress: Progress,
+        way: Way | None = None,
+        decode: Decode = picture_from_bytes,
     ) -> Counts:
         """Examine what is not known yet; write the index and the record of the run.
 
         Args:
-            examiner: anything that examines a picture.
+            examiner: anything that examines pictures.
             inputs: of the whole batch; those of other shards are passed over.
             limits: how large a picture may be.
-            progress: called after each input, with None for one that was known.
-            pdf: also write each report as PDF.
+            progress: called after each input, by one thread at a time.
+            way: how to examine; one picture at a time, each with words, if None.
+            decode: opens the files.
 
         Raises:
             OutputError: the output folder cannot be written to.
         """
         counts = Counts()
         started = _now()
+        ongoing = _Ongoing(progress, counts)
+
+        def settle(task: Task, outcome: Outcome) -> None:
+            self._keep(outcome, task)
+            ongoing.settle(task, outcome)
+
+        def load(data: bytes, path: str) -> Picture:
+            return decode(data, path, limits)
+
+        lanes = Lanes(examiner, self.out, way or Way(), settle)
         try:
-            for one in inputs:
-                outcome = self._one(examiner, one, limits, counts, pdf)
-                if outcome is not _NOT_OURS:
-                    progress(outcome)  # type: ignore[arg-type]
+            lanes.run(self._tasks(inputs, ongoing, load))
+            while ongoing.again:
+                copies, ongoing.again = ongoing.again, []
+                lanes.run(self._tasks(copies, ongoing, load))
             counts.failed = self._journal.failures
             self._close(started, counts)
         except OSError as error:
             raise refused(self.out, error) from error
         return counts
 
-    def _one(
-        self, examiner: Examines, one: Input, limits: Limits, counts: Counts, pdf: bool
-    ) -> object:
-        """Return what became of an input: an outcome, None if known, or `_NOT_OURS`."""
-        path_key = f"path:{one.path}"
-        try:
-            data = one.read()
-            digest = hashlib.sha256(data).hexdigest()
-            load: Callable[[], Picture] = partial(picture_from_bytes, data, one.path, limits)
-        except ImageError as error:
-            digest, load = path_key, partial(_raise, error)
-        if not self._shard.takes(digest):
-            return _NOT_OURS
-        if self._is_done(digest, path_key):
-            counts.known += 1
-            return None
-        outcome = examine_one(examiner, one.path, load, self.out, pdf)
-        counts.examined += outcome.page is not None
-        self._keep(outcome, one.path, digest, path_key)
-        return outcome
+    def _tasks(
+        self, inputs: Iterable[Input], ongoing: "_Ongoing", load: Callable[[bytes, str], Picture]
+    ) -> Iterator[Task]:
+        """Yield what has to be examined; tell of what is known."""
+        for one in inputs:
+            path_key = f"path:{one.path}"
+            try:
+                data = one.read()
+                key = hashlib.sha256(data).hexdigest()
+                open_it: Callable[[], Picture] = partial(load, data, one.path)
+            except ImageError as error:
+                key, open_it = path_key, partial(_raise, error)
+            if not self._shard.takes(key):
+                continue
+            if not ongoing.begins(key, one):
+                continue
+            # Asked only now: what was under way until a moment ago is in the log.
+            if self._is_done(key, path_key):
+                ongoing.known(key)
+            else:
+                yield Task(one.path, key, open_it)
 
     def _is_done(self, digest: str, path_key: str) -> bool:
         if digest in self._journal:
             return True
         return path_key in self._journal and not self._retry_failed
 
-    def _keep(self, outcome: Outcome, path: str, digest: str, path_key: str) -> None:
+    def _keep(self, outcome: Outcome, task: Task) -> None:
         """Seal what was done in the custody log, then enter it in the log of reports."""
-        facts = {} if digest == path_key else {"sha256": digest}
+        path_key = f"path:{task.path}"
+        facts = {} if task.key == path_key else {"sha256": task.key}
         if outcome.page is not None:
             text = canonical(outcome.record).encode()
             facts["report"] = hashlib.sha256(text).hexdigest()
-            self._custody.add("examined", path, **facts)
+            self._custody.add("examined", task.path, **facts)
         else:
-            self._custody.add(f"refused: {outcome.record['error']['code']}", path, **facts)
+            self._custody.add(f"refused: {outcome.record['error']['code']}", task.path, **facts)
         self._journal.put(outcome.record, supersedes=path_key)
 
     def _close(self, started: str, counts: Counts) -> None:
@@ -176,7 +193,43 @@ class Job:
         _write_json(self._run, self._record)
 
 
-_NOT_OURS = object()
+class _Ongoing:
+    """What is being examined, and the copies that wait for what becomes of it."""
+
+    def __init__(self, progress: Progress, counts: Counts) -> None:
+        self.again: list[Input] = []
+        self._progress, self._counts = progress, counts
+        self._copies: dict[str, list[Input]] = {}
+        self._changing = threading.Lock()
+
+    def begins(self, key: str, one: Input) -> bool:
+        """Tell whether to examine a file now; a copy of one that is under way has to wait."""
+        with self._changing:
+            if key in self._copies:
+                self._copies[key].append(one)
+                return False
+            self._copies[key] = []
+            return True
+
+    def known(self, key: str) -> None:
+        """Count a file whose report is there."""
+        with self._changing:
+            del self._copies[key]
+            self._counts.known += 1
+            self._progress(None)
+
+    def settle(self, task: Task, outcome: Outcome) -> None:
+        """Count what was examined, with its copies; those of a failure fail by themselves."""
+        with self._changing:
+            copies = self._copies.pop(task.key)
+            self._progress(outcome)
+            if outcome.page is None:
+                self.again += copies
+                return
+            self._counts.examined += 1
+            self._counts.known += len(copies)
+            for _ in copies:
+                self._progress(None)
 
 
 def merge(out: Path) -> Counts:

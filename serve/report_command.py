@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from morelli.serve.arguments import model_arguments, pixels, size_argument
+from morelli.serve.arguments import count, model_arguments, pixels, size_argument, trust_argument
 from morelli.serve.console import LoadingError, complain, failed, load_examiner, one_line
 
 if TYPE_CHECKING:
-    from morelli.data_pipeline.images import Picture
-    from morelli.data_pipeline.report import Report
     from morelli.model.examiner import Examiner
     from morelli.serve.batch import Outcome
     from morelli.serve.job import Counts
@@ -33,7 +31,14 @@ Killed at any moment, the same command goes on where it ended.
 
 Exit status: 0 done, 1 some inputs failed, 2 the command line is wrong."""
 
-EXPLAIN = ("all", "suspicious", "none")
+EXPLAIN: dict[str, Callable[[str], bool]] = {
+    "all": lambda verdict: True,
+    "suspicious": lambda verdict: verdict != "authentic",
+    "none": lambda verdict: False,
+}
+"""Which verdicts get words, by what is asked for."""
+
+_MOST_LANES = 8
 
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +62,14 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--merge", action="store_true", help="join the logs of all shards in --out, and no more"
     )
+    parser.add_argument(
+        "--at-once",
+        type=count,
+        metavar="N",
+        help="pictures examined at a time, each on cores of its own and with memory of its own "
+        f"(default: one a core, at most {_MOST_LANES})",
+    )
+    trust_argument(parser)
     size_argument(parser)
 
 
@@ -93,37 +106,28 @@ def _examined(args: argparse.Namespace) -> "Counts":
     from morelli.data_pipeline.images import Limits
     from morelli.serve.inputs import InputsError, all_inputs, check_given
     from morelli.serve.job import Job, Shard
+    from morelli.serve.lanes import Way
+    from morelli.serve.opening import cores, opener
 
     limits = Limits(max_pixels=pixels(args.max_pixels))
     shard: Shard = Shard(*args.shard) if args.shard else Shard()
+    way = Way(args.at_once or min(cores(), _MOST_LANES), EXPLAIN[args.explain], args.pdf)
     try:
         for given in args.inputs:
             check_given(given)
-        examiner = load_examiner(args)
-        job = Job(args.out, _settings(examiner, args), shard, args.retry_failed)
-        inputs = all_inputs(args.inputs, limits)
-        with tqdm(unit="image", file=sys.stderr, disable=None) as bar:
-            return job.run(
-                _Explaining(examiner, args.explain), inputs, limits, _shower(bar), args.pdf
-            )
+        # Begun first, since its processes start while the model is loaded.
+        with opener(args.trust_files, way.lanes) as opens:
+            examiner = load_examiner(args)
+            examiner.measure = opens.measure
+            job = Job(args.out, _settings(examiner, args), shard, args.retry_failed)
+            inputs = all_inputs(args.inputs, limits)
+            with (
+                tqdm(unit="image", file=sys.stderr, disable=None) as bar,
+                examiner.sharing_cores(way.lanes),
+            ):
+                return job.run(examiner, inputs, limits, _shower(bar), way, opens.open)
     except (InputsError, LoadingError, ValueError) as error:
         raise _UnusableError(one_line(error)) from error
-
-
-class _Explaining:
-    """Examines, and writes words only where they are asked for."""
-
-    def __init__(self, examiner: "Examiner", explain: str) -> None:
-        self._examiner, self._explain = examiner, explain
-
-    def examine(self, picture: "Picture") -> "Report":
-        """Examine one picture."""
-        look = self._examiner.look(picture)
-        wanted = self._explain == "all" or (
-            self._explain == "suspicious" and look.verdict != "authentic"
-        )
-        words = self._examiner.speak(look) if wanted else None
-        return self._examiner.report(picture, look, words)
 
 
 def _settings(examiner: "Examiner", args: argparse.Namespace) -> dict[str, Any]:

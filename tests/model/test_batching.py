@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,18 +36,20 @@ def test_words_beside_others_are_those_written_alone(examiner: Examiner, looks: 
     assert any(words.count for words in alone)
 
 
-def test_a_text_that_ends_early_is_cut_at_its_end_and_keeps_no_padding(
-    examiner: Examiner, looks: list[Look], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # What one of them writes third ends it, so that it ends before the others do.
+def test_a_text_that_ends_early_is_cut_at_its_end_and_keeps_no_padding(examiner: Examiner) -> None:
     tokenizer = examiner.processor.tokenizer
-    memory = beside_each_other([looks[0].cache], [len(looks[0].tokens) - 1])
-    ((*_, third),) = write_on(examiner.model, examiner.processor, [looks[0].tokens], memory, 3)
-    monkeypatch.setattr(tokenizer, "eos_token", tokenizer.convert_ids_to_tokens(third))
-    together = examiner.speak_many(looks)
-    alone = [examiner.speak(look) for look in looks]
-    assert together[0].count <= 3 < max(words.count for words in together)
-    assert [words.count for words in together] == [words.count for words in alone]
+    end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
+
+    class Ready:
+        """Writes what stands here."""
+
+        def generate(self, input_ids: torch.Tensor, **_: Any) -> torch.Tensor:
+            assert input_ids.tolist() == [[padding, 50, 51], [60, 61, 62]]
+            new = torch.tensor([[70, end, padding], [71, 72, 73]])
+            return torch.cat([input_ids, new], dim=1)
+
+    written = write_on(Ready(), examiner.processor, [[50, 51], [60, 61, 62]], None, 3)  # type: ignore[arg-type]
+    assert written == [[70, end], [71, 72, 73]]
 
 
 def test_a_look_that_spoke_beside_others_can_speak_again(

@@ -80,6 +80,16 @@ def test_without_matrix_units_only_the_weights_are_rounded(layers, monkeypatch):
     torch.testing.assert_close(narrow(rows), plain(rows), rtol=0, atol=0)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_last_token_of_a_text_does_not_depend_on_other_texts(layers, monkeypatch, dtype):
+    monkeypatch.setattr(precision, "fastest_dtype", lambda: dtype)
+    _, narrow = layers
+    rows = torch.randn(5, 1, 64)
+    alone = torch.cat([narrow(row[None]) for row in rows])
+    torch.testing.assert_close(narrow(rows), alone, rtol=1e-5, atol=1e-6)
+
+
 def test_narrow_layers_hold_half_the_bytes_under_the_same_names(layers):
     plain, narrow = layers
     assert set(narrow.state_dict()) == set(plain.state_dict())

@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ from morelli.data_pipeline.report import Report
 from morelli.data_pipeline.schema import Verdict
 from morelli.model.conversation import Hear, Turn, Words
 from morelli.serve import cli
+
+REPORT = ("report", "--trust-files", "--at-once", "1")
 
 
 class CheckpointError(RuntimeError):
@@ -42,6 +45,12 @@ class Examiner:
     def speak(self, look: Any, hear: Hear | None = None) -> Words:
         self.asked["spoke"] += 1
         return Words("", 0, 0.0, finished=True)
+
+    def speak_many(self, looks: Sequence[Any]) -> list[Words]:
+        return [self.speak(look) for look in looks]
+
+    def sharing_cores(self, count: int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def report(self, picture: Picture, look: Any, words: Words | None = None) -> Report:
         return type(self).report_of(picture, verdict_of(picture))  # type: ignore[no-any-return]
@@ -100,7 +109,7 @@ def test_report_in_shards_is_merged(
 ) -> None:
     out = tmp_path / "out"
     for part in ("1/2", "2/2"):
-        assert cli.main(["report", str(folder), "--out", str(out), "--shard", part]) == cli.DONE
+        assert cli.main([*REPORT, str(folder), "--out", str(out), "--shard", part]) == cli.DONE
     assert cli.main(["report", "--merge", "--out", str(out)]) == cli.DONE
     assert len(records(out)) == 2
     assert "2 examined" in capsys.readouterr().err
@@ -108,7 +117,7 @@ def test_report_in_shards_is_merged(
 
 def test_a_bad_picture_is_reported_at_the_end_of_every_run(folder: Path, tmp_path: Path) -> None:
     (folder / "bad.jpg").write_text("no picture")
-    words = ["report", str(folder), "--out", str(tmp_path / "out")]
+    words = [*REPORT, str(folder), "--out", str(tmp_path / "out")]
     assert [cli.main(words) for _ in range(2)] == [cli.SOME_FAILED] * 2
 
 

@@ -3,16 +3,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from scripted import Examining, Glimpse
 
 from morelli.data_pipeline.images import Limits, Picture
-from morelli.data_pipeline.report import Report, canonical, validate
+from morelli.data_pipeline.report import canonical, validate
 from morelli.data_pipeline.schema import Verdict
 from morelli.serve.batch import OutputError
 from morelli.serve.custody import verify
@@ -24,20 +24,20 @@ WHOLE = Shard()
 SETTINGS = {"model": "fake", "prior": 0.5}
 
 
-class Counting:
-    """Gives ready reports, and counts how many it was asked for."""
+class Counting(Examining):
+    """Counts how many pictures it was asked for."""
 
-    def __init__(self, report_of: Callable[..., Report]) -> None:
-        self.report_of, self.asked = report_of, 0
+    def __init__(self) -> None:
+        self.asked = 0
 
-    def examine(self, picture: Picture) -> Report:
+    def look(self, picture: Picture) -> Any:
         self.asked += 1
-        return self.report_of(picture)
+        return super().look(picture)
 
 
 @pytest.fixture
-def examiner(report_of: Callable[..., Report]) -> Counting:
-    return Counting(report_of)
+def examiner() -> Counting:
+    return Counting()
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_custody_log_that_was_changed_stops_the_run(
     run(examiner, photos, out)
     log = out / "custody.jsonl"
     log.write_text(log.read_text().replace("examined", "imagined", 1))
-    with pytest.raises(OutputError, match=r"custody\.jsonl:1"):
+    with pytest.raises(OutputError, match=r"custody\.jsonl:2"):
         run(examiner, photos, out)
 
 
@@ -144,12 +144,11 @@ def test_without_shards_there_is_nothing_to_merge(tmp_path: Path) -> None:
 
 
 def test_the_index_shows_the_most_suspicious_first_and_escapes_names(
-    report_of: Callable[..., Report], photos: Path, tmp_path: Path
+    photos: Path, tmp_path: Path
 ) -> None:
-    class Mixed:
-        def examine(self, picture: Picture) -> Report:
-            verdict = Verdict.SYNTHETIC if "p2" in picture.path else Verdict.AUTHENTIC
-            return report_of(picture, verdict)
+    class Mixed(Examining):
+        def look(self, picture: Picture) -> Any:
+            return Glimpse(Verdict.SYNTHETIC if "p2" in picture.path else Verdict.AUTHENTIC)
 
     (photos / "p2.png").rename(photos / "p2<img src=x onerror=alert(1)>.png")
     out = tmp_path / "out"
@@ -170,7 +169,8 @@ def test_killed_at_any_moment_it_ends_with_what_an_undisturbed_run_gives(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
 
     def begin(out: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, str(SCRIPT), str(photos), str(out)])
+        lanes = "2" if out == killed else "1"
+        return subprocess.Popen([sys.executable, str(SCRIPT), str(photos), str(out), lanes])
 
     assert begin(whole).wait(120) == 0
     log = killed / "reports.jsonl"
