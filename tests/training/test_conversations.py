@@ -18,7 +18,14 @@ from morelli.model.follow_up import conversation
 from morelli.model.presets import embedded, tiny
 from morelli.model.processing import ForgeryProcessor, load_tokenizer, tiny_tokenizer
 from morelli.training import conversations
-from morelli.training.conversations import IGNORED, LessonPlan, MadeConversations, converse
+from morelli.training.conversations import (
+    IGNORED,
+    LessonPlan,
+    MadeConversations,
+    collate,
+    converse,
+)
+from morelli.training.instruct import InstructTerms
 
 SEEDS = range(12)
 
@@ -184,3 +191,19 @@ def test_a_third_of_the_lessons_is_told_of_other_readings_with_the_maps_blanked(
     assert 0.25 < len(told[False]) / 300 < 0.42
     assert not any(told[True])
     assert 0.3 < np.mean(told[False]) < 0.8
+
+
+def test_questions_leave_the_terms_of_verdict_evidence_and_mask_as_they_are(small):
+    start = small.start()
+    model = start.model.get_base_model().eval()
+    terms = InstructTerms(start.processor.verdict_ids)
+    with torch.no_grad():
+        alone, followed = (
+            terms(
+                model, collate([_lesson(small, start.processor, seed, turns) for seed in range(4)])
+            )
+            for turns in (0, 3)
+        )
+    assert alone["words"] != followed["words"]
+    for name in ("verdict", "evidence", "mask_cross_entropy", "mask_dice"):
+        assert torch.allclose(alone[name], followed[name], atol=1e-5), name
