@@ -336,7 +336,8 @@ def calibrate(
 
     record = read_list(folder)
     checkpoint = replace(load_checkpoint(folder), calibrator=Calibrator())
-    readings = read_pictures(Examiner(checkpoint), pool, count, sides, kept)
+    examiner = Examiner(checkpoint, stability=False)
+    readings = read_pictures(examiner, pool, count, sides, kept)
     fitted = fit(readings, f"{count} made validation pictures")
     (fitted.calibrator if point is None else fitted.at(point)).save(folder)
     validation = {**record["validation"], "calibration": fitted.as_json()}

@@ -84,7 +84,7 @@ def look_at(cases: Sequence[Case], checkpoint: Path | None, out: Path, words: bo
     # Torch takes seconds to import, which those who only score need not wait for.
     from morelli.model.examiner import Examiner
 
-    examiner = Examiner.load(checkpoint)
+    examiner = Examiner.load(checkpoint, stability=False)
     return predict(examiner, examiner.checkpoint.sha256, cases, out, words)
 
 

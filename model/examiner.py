@@ -1,6 +1,7 @@
 """The one inference path: a picture in, a report out.
 
-Order: instruments, encoders, classification probability mapper, calibrator, decision, mask, words.
+Order: instruments, encoders, classification probability mapper, stability, calibrator, decision,
+mask, words.
 """
 
 import platform
@@ -23,12 +24,7 @@ from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.report import Report
 from morelli.data_pipeline.schema import Answer, Measurement, Told, Verdict
-from morelli.data_pipeline.verifier import (
-    MIN_RELIABILITY,
-    findings,
-    rationale_of,
-    withhold_misplaced,
-)
+from morelli.data_pipeline.verifier import findings, rationale_of, withhold_misplaced
 from morelli.model.batching import beside_each_other, write_on
 from morelli.model.calibration import EVEN, Calibrator, Decision
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
@@ -36,8 +32,10 @@ from morelli.model.conversation import Hear, Turn, Words
 from morelli.model.cpm import verdict_logits
 from morelli.model.follow_up import Listening, conversation, shared_prefix
 from morelli.model.growing_cache import growing_cache
+from morelli.model.limits import limits_of
 from morelli.model.memory import keep_freed_memory, release_freed_memory
 from morelli.model.precision import fastest_dtype, narrow_linears
+from morelli.model.stability import drift, settled
 from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures, encode
 
@@ -47,12 +45,6 @@ MAX_WORDS = 256
 
 MAX_REPLY = 160
 """Most tokens that the answer to a follow-up question may take."""
-
-_LIMITS = (
-    "No sign of manipulation found does not prove that a picture is authentic.",
-    "This finding alone must not decide a case; it is one piece of evidence for a human reviewer.",
-    "The stability of the verdict under re-encoding was not tested in this examination.",
-)
 
 
 @dataclass(frozen=True)
@@ -69,6 +61,7 @@ class Look:
         seconds: stage -> wall time.
         tokens: ids of the conversation up to the line break after `<seg>`.
         cache: the language model's memory of them.
+        stability: what mild changes do, as reports list it; empty if it was left out.
     """
 
     measurements: tuple[Measurement, ...]
@@ -80,18 +73,23 @@ class Look:
     seconds: dict[str, float] = field(default_factory=dict)
     tokens: tuple[int, ...] = ()
     cache: Any = None
+    stability: tuple[dict[str, Any], ...] = ()
 
 
 class Examiner:
     """Examine pictures with one checkpoint; several threads may share it, each with its picture."""
 
-    def __init__(self, checkpoint: Checkpoint, prior: float | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, prior: float | None = None, stability: bool = True
+    ) -> None:
         """Prepare to examine.
 
         Args:
             checkpoint: a loaded checkpoint.
             prior: base rate of manipulated pictures where this is used, in (0, 1); None states
                 probabilities for even odds.
+            stability: whether to try what mild changes do to each verdict; leave it out where
+                scores are wanted and not verdicts.
 
         Raises:
             ValueError: `prior` is not in (0, 1).
@@ -102,6 +100,7 @@ class Examiner:
         self.model = checkpoint.model.eval()
         self.processor = checkpoint.processor
         self.prior = EVEN if prior is None else prior
+        self.stability = stability
         self.measure: Callable[[Picture], tuple[Measurement, ...]] = measure
         """Reads the instruments; may be exchanged for one that does so in another process."""
         narrow_linears(self.model.model.language_model)
@@ -111,8 +110,10 @@ class Examiner:
         self.dtype = fastest_dtype()
 
     @classmethod
-    def load(cls, checkpoint: Path | None = None, *, prior: float | None = None) -> "Examiner":
-        """Load a checkpoint, the one that ships if none is named.
+    def load(
+        cls, checkpoint: Path | None = None, *, prior: float | None = None, stability: bool = True
+    ) -> "Examiner":
+        """Load a checkpoint, the one that ships if none is named; arguments as of the class.
 
         From then on the process keeps the memory that it frees; see `model/memory.py`.
 
@@ -122,7 +123,7 @@ class Examiner:
             ValueError: `prior` is not in (0, 1).
         """
         keep_freed_memory()
-        examiner = cls(load_checkpoint(checkpoint), prior)
+        examiner = cls(load_checkpoint(checkpoint), prior, stability)
         release_freed_memory()
         return examiner
 
@@ -166,7 +167,7 @@ class Examiner:
             findings=found,
             rationale=rationale_of(found),
             withheld=answer.withheld,
-            stability=[],
+            stability=list(look.stability),
             metadata={"notes": list(picture.notes), "orientation": picture.orientation},
             model=self._identity(),
             prior=self.prior,
@@ -174,7 +175,7 @@ class Examiner:
             validation=self.checkpoint.validation,
             run=self._run(words.count),
             custody=[_custody(picture)],
-            limits=(*_LIMITS, *_silent(look.measurements)),
+            limits=limits_of(look.measurements, bool(look.stability)),
             seconds={stage: round(value, 3) for stage, value in seconds.items()},
         )
 
@@ -205,7 +206,8 @@ class Examiner:
                 self.model.config.verdict_temperature,
             )
             raw = logits[0].double().numpy()
-            decision: Decision = self.calibrator.decide(raw, self.prior)
+        with _timed(seconds, "stability"):
+            decision, stability = self._settle(picture, measurements, raw)
         with _timed(seconds, "map"):
             ending = self.processor.verdict_prefix(decision.verdict)
             soft = self._locate(picture, features, output.past_key_values, ending)
@@ -219,7 +221,20 @@ class Examiner:
             seconds=seconds,
             tokens=(*tokens, *ending),
             cache=output.past_key_values,
+            stability=tuple(stability),
         )
+
+    def _settle(
+        self,
+        picture: Picture,
+        measurements: tuple[Measurement, ...],
+        logits: NDArray[np.float64],
+    ) -> tuple[Decision, list[dict[str, Any]]]:
+        """Decide, after trying what mild changes do to the verdict."""
+        if not self.stability:
+            return self.calibrator.decide(logits, self.prior), []
+        moved = drift(self.model, self.processor, picture, measurements, self.dtype)
+        return settled(self.calibrator, logits, moved, self.prior)
 
     def _encode(self, picture: Picture, measurements: tuple[Measurement, ...]) -> ViewFeatures:
         parts = self.processor.view_parts(picture.pixels, measurements)
@@ -359,9 +374,3 @@ def _custody(picture: Picture) -> dict[str, Any]:
         "action": "opened and examined",
         "sha256": picture.sha256,
     }
-
-
-def _silent(measurements: tuple[Measurement, ...]) -> Iterator[str]:
-    for measurement in measurements:
-        if measurement.reliability < MIN_RELIABILITY:
-            yield f"The {measurement.instrument} instrument cannot tell on this picture."

@@ -225,10 +225,22 @@ def doubt(record: dict[str, Any]) -> str | None:
     if low <= record["operating_point"] <= high:
         return (
             f"The interval from {percent(low)} to {percent(high)} contains the threshold of "
-            f"{percent(record['operating_point'])} at which the verdict turns."
+            f"{percent(record['operating_point'])} at which the verdict turns.{_turned(record)}"
         )
     first, second, _ = sorted(record["probability"], key=record["probability"].get, reverse=True)
     return f"The two likeliest answers, {first} and {second}, cannot be told apart."
+
+
+def _turned(record: dict[str, Any]) -> str:
+    """Return, after a space, which mild changes move the probability across the threshold."""
+    threshold = record["operating_point"]
+    above = 1 - record["probability"]["authentic"] >= threshold
+    names = [
+        entry["transform"]
+        for entry in record["stability"]
+        if (entry["probability"] >= threshold) != above
+    ]
+    return f" It turns after {', '.join(names)}." if names else ""
 
 
 def percent(share: float) -> str:

@@ -21,7 +21,7 @@ class SpokenReport:
 
 class TimedExaminer:
     def look(self, picture: Picture) -> TimedLook:
-        return TimedLook({"instruments": 1.0})
+        return TimedLook({"instruments": 1.0, "stability": 0.5})
 
     def examine(self, picture: Picture) -> SpokenReport:
         return SpokenReport({"words": 60}, {"words": 2.0})
@@ -47,9 +47,11 @@ def test_every_stage_and_the_words_get_a_figure() -> None:
     assert [figure.name for figure in looks] == [
         "1 megapixel: verdict and map",
         "1 megapixel: instruments",
+        "1 megapixel: stability",
     ]
-    assert looks[0].goal
-    assert looks[1].value == 1.0
+    assert [figure.goal for figure in looks] == ["at most 4", "", "at most 1.5"]
+    assert [figure.value for figure in looks[1:]] == [1.0, 0.5]
+    assert looks[0].value < 0
     words = speed.measure_words(TimedExaminer(), data, 2)  # type: ignore[arg-type]
     assert (words[0].value, words[0].unit) == (30.0, "tokens/s")
 

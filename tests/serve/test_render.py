@@ -164,6 +164,24 @@ def test_doubt_names_the_threshold_or_the_two_answers_that_cannot_be_told_apart(
     assert doubt(record | {"verdict": "tampered"}) is None
 
 
+def test_doubt_names_the_changes_that_turn_the_verdict(
+    picture: Picture, report_of: Callable[..., Report]
+) -> None:
+    record = report_of(picture, Verdict.INCONCLUSIVE).as_json(PATHS)
+    threshold = record["operating_point"]
+    changes = [("JPEG 90", 0.9), ("JPEG 75", 0.2), ("one-pixel crop", 0.3)]
+    widened = record | {
+        "interval": [0.2, 0.95],
+        "probability": {"authentic": 0.1, "tampered": 0.8, "synthetic": 0.1},
+        "stability": [
+            {"transform": name, "probability": p, "verdict": "inconclusive"} for name, p in changes
+        ],
+    }
+    assert 0.3 < threshold < 0.9
+    assert str(doubt(widened)).endswith("turns. It turns after JPEG 75, one-pixel crop.")
+    assert "It turns after" not in str(doubt(widened | {"stability": []}))
+
+
 def test_the_overlay_changes_the_masked_pixels_and_the_line_round_them_only() -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (120, 160, 3), np.uint8)

@@ -1,0 +1,171 @@
+import dataclasses
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from morelli.data_pipeline.images import Picture
+from morelli.data_pipeline.instruments import measure
+from morelli.data_pipeline.report import Report, ReportPaths, validate
+from morelli.data_pipeline.schema import Verdict
+from morelli.model.calibration import Calibrator
+from morelli.model.checkpoint import Checkpoint
+from morelli.model.examiner import Examiner
+from morelli.model.presets import PRESETS
+from morelli.model.stability import CHANGES, MOST_PIXELS, drift, reduced, settled
+
+Draw = Callable[..., Picture]
+
+SCORES = tuple(np.linspace(0, 1, 400).tolist())
+SURE = Calibrator(scores=SCORES, manipulated=tuple(int(s > 0.5) for s in SCORES))
+
+AUTHENTIC, TAMPERED, SYNTHETIC = (np.where(np.arange(3) == n, 8.0, -8.0) for n in range(3))
+STILL = np.zeros((len(CHANGES), 3))
+
+
+def moving(number: int, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """One change alone turns the logits into others."""
+    moved = STILL.copy()
+    moved[number] = after - before
+    return moved
+
+
+def record_of(report: Report) -> dict[str, object]:
+    maps = {m.instrument: f"{m.instrument}.png" for m in report.measurements if m.map is not None}
+    return report.as_json(
+        ReportPaths("map.png", "mask.png" if report.mask is not None else None, maps)
+    )
+
+
+def test_changes_that_change_nothing_leave_the_decision_as_it_is() -> None:
+    decision, entries = settled(SURE, TAMPERED, STILL, 0.5)
+    assert decision == SURE.decide(TAMPERED, 0.5)
+    assert [entry["transform"] for entry in entries] == list(CHANGES)
+    assert {entry["verdict"] for entry in entries} == {"tampered"}
+    assert {entry["probability"] for entry in entries} == {1 - decision.probability["authentic"]}
+
+
+@pytest.mark.parametrize("number", range(len(CHANGES)))
+@pytest.mark.parametrize(("before", "after"), [(TAMPERED, AUTHENTIC), (AUTHENTIC, SYNTHETIC)])
+def test_a_change_that_turns_the_verdict_widens_the_interval_and_leaves_it_open(
+    number: int, before: np.ndarray, after: np.ndarray
+) -> None:
+    alone = SURE.decide(before, 0.5)
+    decision, entries = settled(SURE, before, moving(number, before, after), 0.5)
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.probability == alone.probability
+    low, high = decision.interval
+    assert low <= entries[number]["probability"] <= high
+    assert high - low > 0.9 > alone.interval[1] - alone.interval[0]
+
+
+def test_a_change_from_one_kind_of_manipulation_to_the_other_leaves_the_verdict_open() -> None:
+    decision, entries = settled(SURE, TAMPERED, moving(2, TAMPERED, SYNTHETIC), 0.5)
+    assert entries[2]["verdict"] == "synthetic"
+    assert decision.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_change_to_less_certainty_alone_widens_the_interval_but_keeps_the_verdict() -> None:
+    unsure = np.array([0.0, 0.1, -8.0])
+    alone = SURE.decide(TAMPERED, 0.5)
+    decision, entries = settled(SURE, TAMPERED, moving(0, TAMPERED, unsure), 0.5)
+    assert entries[0]["verdict"] == "inconclusive"
+    assert decision.verdict is Verdict.TAMPERED
+    assert decision.interval[0] == pytest.approx(
+        1 - SURE.decide(unsure, 0.5).probability["authentic"]
+    )
+    assert decision.interval[0] < alone.interval[0]
+
+
+def test_movement_within_the_verdict_widens_nothing() -> None:
+    moved = moving(1, TAMPERED, 0.9 * TAMPERED)
+    assert settled(SURE, TAMPERED, moved, 0.5)[0] == SURE.decide(TAMPERED, 0.5)
+
+
+def test_each_change_is_what_its_name_says(draw: Draw) -> None:
+    pixels = draw(100, 80).pixels
+    changed = {name: change(pixels) for name, change in CHANGES.items()}
+    sizes = {name: (one.height, one.width, one.format) for name, one in changed.items()}
+    assert sizes == {
+        "JPEG 90": (100, 80, "JPEG"), "JPEG 75": (100, 80, "JPEG"),
+        "resize 0.75": (75, 60, "PNG"), "resize 1.25": (125, 100, "PNG"),
+        "one-pixel crop": (99, 79, "PNG"),
+    }  # fmt: skip
+    error = {
+        name: float(np.abs(changed[name].pixels - pixels.astype(float)).mean())
+        for name in ("JPEG 90", "JPEG 75")
+    }
+    assert 0 < error["JPEG 90"] < error["JPEG 75"] < 5
+    np.testing.assert_array_equal(changed["one-pixel crop"].pixels, pixels[1:, 1:])
+    back = cv2.resize(changed["resize 1.25"].pixels, (80, 100), interpolation=cv2.INTER_AREA)
+    assert np.abs(back - pixels.astype(float)).mean() < 5
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_copy_and_its_enlargement_fit_one_view_and_half_a_megapixel(
+    preset: str, draw: Draw
+) -> None:
+    config = PRESETS[preset]()
+    copy = reduced(draw(900, 1300), config)
+    assert copy.width * copy.height <= MOST_PIXELS * 1.01
+    assert max(CHANGES["resize 1.25"](copy.pixels).pixels.shape) <= config.scales * config.view_size
+
+
+def test_a_small_picture_is_its_own_copy(tiny_checkpoint: Checkpoint, draw: Draw) -> None:
+    picture = draw(64, 90)
+    assert reduced(picture, tiny_checkpoint.model.config) is picture
+
+
+def test_copies_are_read_the_same_every_time_and_in_any_number_of_threads(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    picture, threads = draw(90, 100), torch.get_num_threads()
+    examiner = Examiner(tiny_checkpoint)
+    found = []
+    with torch.inference_mode():
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(
+                drift(examiner.model, examiner.processor, picture, measure(picture), torch.float32)
+            )
+    torch.set_num_threads(threads)
+    assert found[0].shape == (len(CHANGES), 3)
+    assert np.abs(found[0]).max() > 0
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
+def test_a_report_lists_the_changes_unless_they_are_left_out(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    picture = draw(70, 80)
+    tried = Examiner(tiny_checkpoint)
+    look = tried.look(picture)
+    record = record_of(tried.report(picture, look))
+    validate(record)
+    assert [entry["transform"] for entry in look.stability] == list(CHANGES)
+    assert record["stability"] == list(look.stability)
+    assert any("tested on a reduced copy" in limit for limit in record["limits"])
+    spared = Examiner(tiny_checkpoint, stability=False)
+    untried = spared.look(picture)
+    assert untried.stability == ()
+    assert untried.verdict_logits.tolist() == look.verdict_logits.tolist()
+    limits = record_of(spared.report(picture, untried))["limits"]
+    assert any("was not tested" in limit for limit in limits)
+
+
+def test_a_verdict_that_a_change_turns_is_inconclusive_in_the_report(
+    tiny_checkpoint: Checkpoint, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrator = dataclasses.replace(tiny_checkpoint.calibrator, offsets=(0.0, 9.0, 0.0))
+    examiner = Examiner(dataclasses.replace(tiny_checkpoint, calibrator=calibrator))
+    turning = STILL.copy()
+    turning[3] = [2.0, -2.0, 0.0]
+    monkeypatch.setattr("morelli.model.examiner.drift", lambda *_: STILL)
+    assert examiner.look(draw(64, 64)).verdict is Verdict.TAMPERED
+    monkeypatch.setattr("morelli.model.examiner.drift", lambda *_: turning)
+    report = examiner.examine(draw(64, 64))
+    validate(record_of(report))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.mask is None
