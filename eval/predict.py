@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from morelli.data_pipeline.images import Picture, open_picture, write_map, write_mask
+from morelli.data_pipeline.instruments.stored import saved_quality
 from morelli.eval.attacks import Aim, Attack
 from morelli.eval.baselines import BASELINES
 from morelli.eval.benchmarks.item import Item
@@ -175,6 +176,7 @@ def facts_of(
         "image": str(sample.image.absolute()),
         "mask": where,
         "checkpoint": checkpoint,
+        "photograph": case.item.photograph,
     }
 
 
@@ -207,6 +209,8 @@ def _looked_at(
         "answer": answer,
         "reference": case.item.sample.answer,
         "seconds": look.seconds,
+        "quality": saved_quality(picture),
+        "megapixels": picture.width * picture.height / 1e6,
     }
 
 

@@ -2,9 +2,9 @@
 
 A line holds {"set", "id", "version", "label", "kind", "source", "image", "mask", "checkpoint"} and
 what a system said: {"verdict", "probability", "interval", "maps": {method: file}, "answer",
-"reference", "seconds"}. Whoever gives no verdict, probability, interval, map or words leaves that
-out or says null, and is not scored for it. Files are relative to the folder of the predictions,
-except for those of the benchmark itself.
+"reference", "seconds", "quality", "megapixels", "photograph"}. Whoever gives no verdict,
+probability, interval, map or words leaves that out or says null, and is not scored for it. Files
+are relative to the folder of the predictions, except for those of the benchmark itself.
 """
 
 import json
@@ -49,6 +49,9 @@ class Prediction:
         answer: {"rationale", "withheld", "findings"}, or None.
         reference: the words that a reference answer says, or None.
         seconds: stage -> wall time.
+        quality: at which the file that was looked at was saved as JPEG, None if it is none.
+        megapixels: of that file, None if the line does not say.
+        photograph: what the picture was made of, None if that is not known.
     """
 
     place: str
@@ -68,6 +71,9 @@ class Prediction:
     answer: Mapping[str, Any] | None = None
     reference: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    quality: int | None = None
+    megapixels: float | None = None
+    photograph: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -132,6 +138,9 @@ def parse_line(line: str, folder: Path, place: str) -> Prediction:
             answer=_answer(row.get("answer")),
             reference=row.get("reference"),
             seconds=row.get("seconds") or {},
+            quality=row.get("quality"),
+            megapixels=row.get("megapixels"),
+            photograph=row.get("photograph"),
         )
     except KeyError as error:
         raise ValueError(f"{place}: lacks {error}") from None

@@ -1,6 +1,6 @@
 """Turns the readings of a set into its figures, each with an interval."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.attacks import Attack
 from morelli.eval.benchmarks.manifests import half_of
 from morelli.eval.estimates import Estimate, Values, mean_estimate
+from morelli.eval.parts import by_quality, parts_of, verdicts_of
 from morelli.eval.pixel_metrics import LEVELS
 from morelli.eval.predictions import AS_IS, MODEL
 from morelli.eval.readings import MapReading, Reading
@@ -21,9 +22,6 @@ Groups = Mapping[tuple[str, str], Sequence[Reading]]
 
 _GALLERY = 6
 """Pictures in each row of the gallery."""
-
-_FEWEST_IN_PART = 5
-"""Smaller parts of a set are not scored apart."""
 
 _CURVE_POINTS = 200
 
@@ -46,8 +44,8 @@ def summary_of(
 
     Returns:
         {"set", "version", "n", "image", "calibration", "pixel", "baselines", "false_alarm_area",
-        "text", "by_source", "by_kind", "curves", "gallery"}; a part is null or empty where the
-        set does not define it, an estimate is {"value", "low", "high", "n"}.
+        "text", "by_source", "by_kind", "reliability_by", "curves", "gallery"}; a part is null or
+        empty where the set does not define it, an estimate is {"value", "low", "high", "n"}.
     """
     verdicts = verdicts_of(readings)
     located = [reading for reading in readings if _located(reading)]
@@ -61,26 +59,12 @@ def summary_of(
         "baselines": _baseline_figures(located, thresholds),
         "false_alarm_area": _false_alarms(readings),
         "text": _words(readings),
-        "by_source": _parts(readings, lambda one: one.said.source),
-        "by_kind": _parts(readings, lambda one: one.said.kind),
+        "by_source": parts_of(readings, lambda one: one.said.source),
+        "by_kind": parts_of(readings, lambda one: one.said.kind),
+        "reliability_by": by_quality(readings),
         "curves": _curves(verdicts),
         "gallery": _gallery(readings),
     }
-
-
-def verdicts_of(readings: Sequence[Reading]) -> Verdicts | None:
-    """Return what was said of a set, None if the system says nothing of whole pictures."""
-    if any(reading.said.said is None for reading in readings):
-        return None
-    places = {verdict: index for index, verdict in enumerate((*CLASSES, Verdict.INCONCLUSIVE))}
-    probability = [reading.said.probability for reading in readings]
-    interval = [reading.said.interval for reading in readings]
-    return Verdicts(
-        label=np.array([places[reading.said.label] for reading in readings]),
-        said=np.array([places[reading.said.said or Verdict.INCONCLUSIVE] for reading in readings]),
-        probability=None if None in probability else np.array(probability, float),
-        interval=None if None in interval else np.array(interval, float),
-    )
 
 
 def transferred_thresholds(
@@ -280,39 +264,6 @@ def _words(readings: Sequence[Reading]) -> dict[str, Any] | None:
         texts = [str(one.answer["rationale"]) for one in compared]
         figures |= reference_figures(texts, [one.said.reference or "" for one in compared])
     return _as_json(figures)
-
-
-def _parts(readings: Sequence[Reading], key: Callable[[Reading], str | None]) -> dict[str, Any]:
-    """Score each source or kind of manipulation apart, by what it has in common.
-
-    Recall is the share that is called anything but authentic (of authentic pictures, authentic);
-    AUC holds its manipulated pictures against all authentic ones of the set.
-    """
-    clean = [one for one in readings if one.said.label is Verdict.AUTHENTIC]
-    names = sorted({name for one in readings if (name := key(one)) is not None})
-    if len(names) < 2:
-        return {}
-    found = {}
-    for name in names:
-        part = [one for one in readings if key(one) == name]
-        if len(part) >= _FEWEST_IN_PART:
-            found[name] = _part(part, clean)
-    return found
-
-
-def _part(part: Sequence[Reading], clean: Sequence[Reading]) -> dict[str, Any]:
-    figures: dict[str, Estimate] = {}
-    verdicts = verdicts_of(part)
-    altered = [one for one in part if one.said.label is not Verdict.AUTHENTIC]
-    if verdicts is not None:
-        figures["accuracy"] = mean_estimate((verdicts.label == verdicts.said).astype(float))
-        against = verdicts_of([*altered, *clean]) if altered and clean else None
-        if against is not None:
-            figures["auc"] = against.image_figures()["auc"]
-    located = [one.maps[MODEL] for one in part if _located(one) and MODEL in one.maps]
-    if located:
-        figures["f1"] = mean_estimate(_values(located, "f1"))
-    return {"n": len(part), **_as_json(figures)}
 
 
 def _curves(verdicts: Verdicts | None) -> dict[str, Any]:

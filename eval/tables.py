@@ -40,6 +40,23 @@ _TEXT = {
     "rouge_l": "ROUGE-L",
     "bleu": "BLEU",
 }
+_PART = {
+    "accuracy": "Accuracy",
+    "binary_accuracy": "Authentic or not",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "auc": "AUC",
+    "average_precision": "AP",
+    "recall_at_1%_false_positives": "TPR at 1 % FPR",
+    "recall_at_5%_false_positives": "TPR at 5 % FPR",
+    "f1": "F1",
+}
+_RELIABILITY = {
+    "excess": "Excess",
+    "ece": "ECE",
+    "brier": "Brier",
+    "interval_coverage": "Interval holds",
+}
 _ROBUSTNESS = {
     "flip_rate": "Verdict flips",
     "misled": "Misled",
@@ -110,14 +127,26 @@ def sections_of(
     for title, key in (("By source", "by_source"), ("By kind of manipulation", "by_kind")):
         yield (
             title,
-            "AUC against all authentic pictures of the set; F1 of the pixels at 0.5.",
-            [*named, "Part", "n", "Accuracy", "AUC", "F1"],
+            "AUC, AP and TPR against all authentic pictures of the set; F1 of the pixels at 0.5.",
+            [*named, "Part", "n", *_PART.values()],
             [
                 [one["set"], one["version"], name, str(part["n"]),
-                 *(_cell(part.get(figure)) for figure in ("accuracy", "auc", "f1"))]
+                 *(_cell(part.get(figure)) for figure in _PART)]
                 for one in sets for name, part in one[key].items()
             ],
         )  # fmt: skip
+    yield (
+        "How sure, by kind of file",
+        "Neighbouring bins of fewer than 50 source photographs are joined. Excess: mean of "
+        "1 - p(authentic) less the share of manipulated pictures, above 0 where too much is "
+        "suspected.",
+        [*named, "Bin", "n", "Photographs", *_RELIABILITY.values()],
+        [
+            [one["set"], one["version"], name, str(row["n"]), str(row["photographs"]),
+             *(_cell(row.get(figure)) for figure in _RELIABILITY)]
+            for one in sets for rows in one["reliability_by"].values() for name, row in rows.items()
+        ],
+    )  # fmt: skip
     yield (
         "Beside other systems",
         "On the same pictures; F1 and IoU of the pixels at 0.5, not gated; AUC of the verdict.",

@@ -5,7 +5,7 @@ wrong one wherever the true class is asked for: who abstains gains nothing but i
 say so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -124,6 +124,16 @@ class Verdicts:
     said: NDArray[np.intp]
     probability: Values | None = None
     interval: Values | None = None
+
+    def select(self, images: Flags) -> Self:
+        """Return those of the images that (n,) flags mark."""
+        return replace(
+            self,
+            label=self.label[images],
+            said=self.said[images],
+            probability=None if self.probability is None else self.probability[images],
+            interval=None if self.interval is None else self.interval[images],
+        )
 
     @property
     def positive(self) -> Flags:

@@ -24,7 +24,7 @@ from morelli.data_pipeline.instruments.regional import (
     compare,
     smooth,
 )
-from morelli.data_pipeline.instruments.stored import luma_table, nearest_quality, stored_pixels
+from morelli.data_pipeline.instruments.stored import saved_quality, stored_pixels
 from morelli.data_pipeline.schema import Measurement
 
 NAME = "aberration"
@@ -140,7 +140,7 @@ def measure_aberration(picture: Picture) -> Measurement:
     from that of the lens.
     """
     pixels = np.ascontiguousarray(stored_pixels(picture))
-    last = nearest_quality(luma_table(picture.data))[0] if picture.format == "JPEG" else 100
+    last = saved_quality(picture) or 100
     if last <= _WORST:
         reason = f"Colour fringes cannot be read: the save at quality {last} washed them out."
         return _SCALE.cannot_tell(reason)

@@ -23,7 +23,7 @@ from morelli.data_pipeline.instruments.regional import (
     smooth,
     unexplained,
 )
-from morelli.data_pipeline.instruments.stored import luma_table, nearest_quality, stored_pixels
+from morelli.data_pipeline.instruments.stored import saved_quality, stored_pixels
 from morelli.data_pipeline.schema import Measurement
 
 NAME = "error-level"
@@ -76,7 +76,7 @@ def measure_error_level(picture: Picture) -> Measurement:
     steps, unclipped = _texture(pixels)
     weight = ((steps > _TEXTURED) & (unclipped > 0.98)).astype(np.float32)
     usable = float(weight.mean())
-    last = nearest_quality(luma_table(picture.data))[0] if picture.format == "JPEG" else 100
+    last = saved_quality(picture) or 100
     details: dict[str, Any] = {"quality": _QUALITY, "usable_share": round(usable, 3)}
     if usable < _FEWEST_USABLE:
         reason = "Error levels cannot be compared: almost all of the picture is smooth or clipped."

@@ -19,7 +19,7 @@ from scipy.ndimage import uniform_filter1d
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.instruments.ranges import expected_range
 from morelli.data_pipeline.instruments.regional import Reading, Scale, compare
-from morelli.data_pipeline.instruments.stored import luma_table, nearest_quality, stored_pixels
+from morelli.data_pipeline.instruments.stored import saved_quality, stored_pixels
 from morelli.data_pipeline.schema import Measurement
 
 NAME = "resampling"
@@ -91,7 +91,7 @@ def measure_resampling(picture: Picture) -> Measurement:
     exceeds what the picture usually has at that frequency. Turned pieces, and pieces scaled down,
     leave less to be found.
     """
-    last = nearest_quality(luma_table(picture.data))[0] if picture.format == "JPEG" else 100
+    last = saved_quality(picture) or 100
     pixels = np.ascontiguousarray(stored_pixels(picture))
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     details: dict[str, Any] = {}

@@ -46,6 +46,11 @@ def nearest_quality(table: NDArray[np.int64]) -> tuple[int, bool]:
     return best + 1, distances[best] == 0
 
 
+def saved_quality(picture: Picture) -> int | None:
+    """Return the IJG quality nearest to that of the last save, None if that was not as JPEG."""
+    return nearest_quality(luma_table(picture.data))[0] if picture.format == "JPEG" else None
+
+
 @cache
 def _photoshop_tables() -> dict[tuple[int, ...], str]:
     """Return the luma tables of Photoshop's named settings, which Pillow keeps as presets."""

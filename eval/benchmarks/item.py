@@ -25,12 +25,14 @@ class Item:
             part of the set, `sample.answer` the reference words.
         place: where its label was read, file and line if there is one, for complaints.
         draw: makes the true mask, None if `sample.mask` is read as it is.
+        photograph: what the picture was made of, None if that is not known.
     """
 
     set: str
     sample: ForensicSample
     place: str
     draw: Draw | None = None
+    photograph: str | None = None
 
     def true_mask(self, height: int, width: int) -> NDArray[np.bool_] | None:
         """Return the (height, width) true mask, None if there is none.

@@ -70,7 +70,7 @@ def read_jsonl(manifest: Path, name: str) -> Iterator[Item]:
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{place}: {error}") from None
             folder = manifest.parent
-            yield Item(name, _located(sample, folder), place)
+            yield Item(name, _located(sample, folder), place, photograph=sample.source or None)
 
 
 def chosen_half(items: Iterator[Item], half: str) -> Iterator[Item]:

@@ -187,3 +187,40 @@ def test_the_gallery_shows_the_surest_mistakes_first(predicted: Path) -> None:
     chances = [max(one["probability"]) for one in mistakes]
     assert chances == sorted(chances, reverse=True)
     assert len(chances) == 4
+
+
+def test_predictions_tell_how_their_files_were_saved_and_are_binned_by_it(predicted: Path) -> None:
+    sets = score(predicted)["sets"]
+    for one in sets:
+        ((quality, row),) = one["reliability_by"]["quality"].items()
+        ((size, same),) = one["reliability_by"]["megapixels"].items()
+        saved = {"as is": "95 to 100", "JPEG 90": "85 to 94", "blur 7": "of no JPEG"}
+        assert quality == f"quality {saved[one['version']]}"
+        assert size == "megapixels below 0.3"
+        assert row == same
+        assert row["n"] == sum(one["n"].values())
+
+
+def test_a_part_is_ranked_against_all_authentic_pictures_and_by_itself(tmp_path: Path) -> None:
+    lines = []
+    for number in range(30):
+        tampered, kind = number % 3 > 0, ("paste", "erase")[number % 2]
+        chance = 0.9 if tampered and kind == "paste" else 0.1 + number / 300
+        lines.append({
+            "set": "s", "id": str(number), "version": "as is", "label": "tampered" if tampered
+            else "authentic", "kind": kind if tampered else None, "source": f"half {number // 15}",
+            "image": "-", "mask": None, "checkpoint": "c", "maps": {},
+            "probability": {"authentic": 1 - chance, "tampered": chance, "synthetic": 0},
+        })  # fmt: skip
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (one,) = score(path)["sets"]
+    paste, erase = one["by_kind"]["paste"], one["by_kind"]["erase"]
+    assert paste["auc"]["value"] == paste["recall_at_1%_false_positives"]["value"] == 1.0
+    assert erase["auc"]["value"] < 0.7
+    assert "macro_f1" not in paste
+    assert paste["auc"]["n"] == 20
+    assert set(one["by_source"]) == {"half 0", "half 1"}
+    assert one["by_source"]["half 0"]["macro_f1"]["n"] == 15
+    # lines that do not tell how the file was saved are not binned
+    assert one["reliability_by"] == {}
