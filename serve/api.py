@@ -5,7 +5,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -38,13 +38,16 @@ from morelli.serve.completions import (
     talk_of,
 )
 from morelli.serve.counter import BusyError, Keys, Line, Rate
-from morelli.serve.desk import Desk, Seen, Waiting
+from morelli.serve.desk import Desk, Waiting
 from morelli.serve.downloads import record_of
 from morelli.serve.elsewhere import ElsewhereError
 from morelli.serve.fetch import Fetcher, FetchError
 from morelli.serve.measured import Counts, Measured
 from morelli.serve.render import encoded, environment
 from morelli.serve.sessions import shed
+
+if TYPE_CHECKING:
+    from morelli.model.examiner import Look
 
 _REMEMBERED = 8
 _LONGEST_NAME = 255
@@ -85,7 +88,7 @@ class Api:
         self._desk, self._settings, self._about = desk, settings, about
         self._keys, self._line = Keys(settings.keys), Line(settings.waiting)
         self._rate = Rate(settings.per_minute)
-        self._remembered: OrderedDict[tuple[str, str], Seen] = OrderedDict()
+        self._remembered: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._counts = Counts(lambda: self._line.inside)
 
     def build(self) -> FastAPI:
@@ -151,11 +154,10 @@ class Api:
                 else:
                     data, name = await self._fetched(caller, str(url)), str(url)
                 asked = _Asked(_who(request), data, name[:_LONGEST_NAME], explain, images)
-                async for seen in self._seen(asked, caller):
-                    last = seen
-                record = record_of(last.report)
-                validate(record)
-                return record | ({"images": _images(last.report)} if images else {})
+                async for known in self._seen(asked, caller):
+                    last = known
+                validate(last.record)
+                return last.record | ({"images": _images(last.report)} if images else {})
 
     async def chat(self, request: Request, body: ChatRequest) -> Response:
         """Talk about a picture, as with the OpenAI API; pictures come as data URLs.
@@ -174,9 +176,8 @@ class Api:
             return Events(self._events(identity, said), place, caller)
         with place:
             async with caller.watched(request):
-                async for text, report in said:  # noqa: B007 - the last one is the answer
+                async for text, record in said:  # noqa: B007 - the last one is the answer
                     pass
-                record = record_of(report)
                 return JSONResponse(completion(identity, text, record, len(text.split())))
 
     async def health(self) -> dict[str, Any]:
@@ -209,24 +210,24 @@ class Api:
 
     async def _said(
         self, who: str, talk: Talk, caller: Caller
-    ) -> AsyncIterator[tuple[str, Report]]:
-        """Yield the answer so far, again and again until it is whole, and the picture's report."""
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield the answer so far, again and again until it is whole, and the picture's record."""
         data, name = talk.picture, "picture"
         if data is None:
             data, name = await self._fetched(caller, talk.address), talk.address[:_LONGEST_NAME]
-        async for seen in self._seen(_Asked(who, data, name, not talk.turns), caller):
-            known = seen
+        async for known in self._seen(_Asked(who, data, name, not talk.turns), caller):
+            last = known
             if not talk.turns:
-                yield spoken(record_of(seen.report), finished=False), seen.report
+                yield spoken(known.record, finished=False), known.record
         if not talk.turns:
-            yield spoken(record_of(known.report), finished=True), known.report
+            yield spoken(last.record, finished=True), last.record
             return
         try:
             async for step in caller.steps(
-                lambda: self._desk.answer(known.look, known.report, talk.turns, caller.stop)
+                lambda: self._desk.answer(last.look, last.report, talk.turns, caller.stop)
             ):
                 if not isinstance(step, Waiting):
-                    yield step.text, known.report
+                    yield step.text, last.record
         except ElsewhereError as error:
             raise ApiError(502, "no_answer", str(error)) from None
 
@@ -240,7 +241,7 @@ class Api:
         except FetchError as error:
             raise ApiError(error.status, "not_fetched", str(error)) from None
 
-    async def _seen(self, asked: "_Asked", caller: Caller) -> AsyncIterator[Seen]:
+    async def _seen(self, asked: "_Asked", caller: Caller) -> AsyncIterator["_Known"]:
         """Examine, or remember, a picture; the last thing yielded is the whole of it."""
         limits = self._settings.limits
         try:
@@ -253,26 +254,26 @@ class Api:
             self._remembered.move_to_end(key)
             yield known
             return
-        seen: Seen | None = None
+        known = None
         async for step in caller.steps(lambda: self._desk.watch(picture, caller.stop)):
             if isinstance(step, Waiting):
                 continue
-            seen = step
-            yield seen
+            known = _Known(step.look, step.report, record_of(step.report))
+            yield known
             if not asked.explain:
                 return
-        if seen is None:
+        if known is None:
             raise ApiError(499, "left", "the caller has left")
         if not caller.stop.is_set():
-            self._remember(key, Seen(*shed(seen.look, seen.report)))
+            self._remember(key, _Known(*shed(known.look, known.report), known.record))
 
-    def _remember(self, key: tuple[str, str], seen: Seen) -> None:
-        self._remembered[key] = seen
+    def _remember(self, key: tuple[str, str], known: "_Known") -> None:
+        self._remembered[key] = known
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
     async def _events(
-        self, identity: str, said: AsyncIterator[tuple[str, Report]]
+        self, identity: str, said: AsyncIterator[tuple[str, dict[str, Any]]]
     ) -> AsyncIterator[str]:
         """Write an answer as events, each with what is new in the text."""
         sent, end = "", "stop"
@@ -299,6 +300,15 @@ class _Asked:
     name: str
     explain: bool
     images: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a picture, with the record of its report."""
+
+    look: "Look"
+    report: Report
+    record: dict[str, Any]
 
 
 def _key(headers: Headers) -> str:

@@ -9,10 +9,18 @@ from made_report import make_report
 
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import Report
-from morelli.data_pipeline.schema import Verdict
+from morelli.data_pipeline.schema import Measurement, Verdict
 from morelli.model.conversation import Hear, Turn, Words
 
 REPLY = "You asked {0} after {1} earlier. This picture is authentic. I do not know more."
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a session may take the arrays out of."""
+
+    measurements: tuple[Measurement, ...] = ()
+    map: Any = None
 
 
 class Scripted:
@@ -24,7 +32,7 @@ class Scripted:
     def look(self, picture: Picture) -> Any:
         """See nothing, in the time given."""
         time.sleep(self.seconds)
-        return None
+        return Glance()
 
     def speak(self, look: Any, hear: Hear | None = None) -> Words:
         """Say three lines, one for each finding."""

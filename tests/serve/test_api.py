@@ -146,6 +146,7 @@ def test_a_conversation_is_an_examination_and_then_answers(api: Any) -> None:
     words = again["choices"][0]["message"]["content"]
     assert "'And where?' after 0 earlier" in words
     assert "authentic" not in words
+    assert again["morelli"] == first["morelli"]
 
 
 def test_a_stream_comes_in_pieces_that_join_to_the_answer(api: Any) -> None:
