@@ -78,6 +78,7 @@ CHANGES: Mapping[str, Callable[[Pixels], Picture]] = {
 """What is done to the copy, one at a time; what is no JPEG by nature is saved as PNG."""
 
 
+@torch.inference_mode()
 def drift(
     model: ForgeryVLM,
     processor: ForgeryProcessor,

@@ -17,7 +17,7 @@ SIZES = [(64, 64), (96, 130), (150, 90), (80, 80), (200, 140)]
 
 @pytest.fixture(scope="module")
 def examiner(tiny_checkpoint: Checkpoint) -> Examiner:
-    return Examiner(tiny_checkpoint)
+    return Examiner(tiny_checkpoint, stability=False)
 
 
 @pytest.fixture(scope="module")

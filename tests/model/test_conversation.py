@@ -17,7 +17,7 @@ Draw = Callable[..., Picture]
 
 @pytest.fixture(scope="module")
 def examined(tiny_checkpoint: Checkpoint, draw: Draw) -> tuple[Examiner, Look, Report]:
-    examiner = Examiner(tiny_checkpoint)
+    examiner = Examiner(tiny_checkpoint, stability=False)
     look = examiner.look(draw(80, 96))
     return examiner, look, examiner.report(draw(80, 96), look)
 

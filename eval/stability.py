@@ -1,0 +1,234 @@
+"""Does what mild changes do to a reduced copy tell what they do to the whole picture?
+
+    python -m morelli.eval.stability FOLDER --out FILE [--sources NAME...] [--limit N]
+
+Every picture is examined whole, as it is and after each change of `model.stability`, which takes
+six times as long as an examination, and held against what is told from the copy. Readings go to
+`--out` line by line, so that a run that was stopped goes on.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from morelli.data_pipeline.images import Picture
+from morelli.data_pipeline.schema import Verdict
+from morelli.eval.benchmarks.manifests import HALVES
+from morelli.eval.evaluate import Selection
+from morelli.eval.operating_points import Rate
+from morelli.model.calibration import EVEN, Calibrator
+
+if TYPE_CHECKING:
+    from morelli.eval.predict import Case
+    from morelli.model.examiner import Examiner
+
+Logits = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """What five changes do to one picture, raw verdict logits.
+
+    Attributes:
+        key: set and id of the picture.
+        before: (3,) of the whole picture as it is.
+        after: (5, 3) of the whole picture after each change.
+        told: (5, 3) what the copy says that they become.
+    """
+
+    key: str
+    before: Logits
+    after: Logits
+    told: Logits
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a line of the file of readings."""
+        arrays = {name: getattr(self, name).tolist() for name in ("before", "after", "told")}
+        return {"key": self.key, **arrays}
+
+    @classmethod
+    def from_json(cls, line: dict[str, Any]) -> "Trial":
+        """Read such a line."""
+        return cls(line["key"], *(np.array(line[name]) for name in ("before", "after", "told")))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well a change is told from the copy, over some pictures.
+
+    Attributes:
+        change: its name, or "any of them".
+        turned: share of the pictures that the change takes to the other side of the threshold.
+        agrees: share of the pictures whose side after the change is told rightly.
+        found: share of the turned ones that are told to turn.
+        alarms: share of those that do not turn that are told to turn.
+        error: mean distance of the probability that is told from that of a whole examination.
+        movement: mean distance by which the probability moves, the error of telling that none does.
+    """
+
+    change: str
+    turned: Rate
+    agrees: Rate
+    found: Rate
+    alarms: Rate
+    error: float
+    movement: float
+
+
+def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:
+    """Examine a picture and its changes whole, and by its copy.
+
+    Args:
+        examiner: that leaves stability out.
+        picture: opened.
+        key: to know it by.
+    """
+    from morelli.model.stability import CHANGES, drift
+
+    look = examiner.look(picture)
+    moved = drift(examiner.model, examiner.processor, picture, look.measurements, examiner.dtype)
+    after = [examiner.look(change(picture.pixels)).verdict_logits for change in CHANGES.values()]
+    return Trial(key, look.verdict_logits, np.stack(after), look.verdict_logits + moved)
+
+
+def agreements(
+    trials: Sequence[Trial], changes: Sequence[str], calibrator: Calibrator, prior: float = EVEN
+) -> list[Agreement]:
+    """Compare what is told from copies with whole examinations, change by change and in all.
+
+    Args:
+        trials: of one or more pictures.
+        changes: names of the rows of each trial.
+        calibrator: of the checkpoint.
+        prior: base rate that probabilities are stated for.
+
+    Raises:
+        ValueError: there are no trials.
+    """
+    if not trials:
+        raise ValueError("no picture was tried; choose other sources or a higher limit")
+    threshold = calibrator.threshold(prior)
+
+    def scores(logits: Sequence[Logits]) -> NDArray[np.float64]:
+        flat = np.concatenate([one.reshape(-1, 3) for one in logits])
+        stated = [calibrator.decide(one, prior).probability[Verdict.AUTHENTIC] for one in flat]
+        return 1 - np.array(stated).reshape(len(logits), -1)
+
+    before = scores([one.before for one in trials])
+    after, told = scores([one.after for one in trials]), scores([one.told for one in trials])
+    turned = (after >= threshold) != (before >= threshold)
+    tells = (told >= threshold) != (before >= threshold)
+    columns = [(name, slice(n, n + 1)) for n, name in enumerate(changes)]
+    return [
+        _agreement(
+            name,
+            turned[:, part].any(1),
+            tells[:, part].any(1),
+            float(np.abs(told - after)[:, part].mean()),
+            float(np.abs(after - before)[:, part].mean()),
+        )
+        for name, part in [*columns, ("any of them", slice(None))]
+    ]
+
+
+def _agreement(
+    name: str, turned: NDArray[np.bool_], tells: NDArray[np.bool_], error: float, movement: float
+) -> Agreement:
+    return Agreement(
+        name,
+        turned=Rate.of(int(turned.sum()), len(turned)),
+        agrees=Rate.of(int((turned == tells).sum()), len(turned)),
+        found=Rate.of(int((turned & tells).sum()), int(turned.sum())),
+        alarms=Rate.of(int((tells & ~turned).sum()), int((~turned).sum())),
+        error=error,
+        movement=movement,
+    )
+
+
+def table(found: Sequence[Agreement]) -> str:
+    """Return the agreements as a Markdown table, shares with their 95 % intervals."""
+    lines = [
+        "| Change | Turned | Told rightly | Turns found | False turns | Error | Movement |",
+        "| --- | --- | --- | --- | --- | ---: | ---: |",
+    ]
+    for one in found:
+        rates = " | ".join(map(_rate, (one.turned, one.agrees, one.found, one.alarms)))
+        lines.append(f"| {one.change} | {rates} | {one.error:.3f} | {one.movement:.3f} |")
+    return "\n".join([*lines, ""])
+
+
+def _rate(rate: Rate) -> str:
+    if not rate.n:
+        return "none"
+    return f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] of {rate.n}"
+
+
+def _known(path: Path) -> Iterator[Trial]:
+    """Yield what an earlier run left, an unfinished last line aside.
+
+    Raises:
+        ValueError: another line is broken; the message has file and line.
+    """
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
+            try:
+                yield Trial.from_json(json.loads(line))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}:{number}: {error}; remove the line") from None
+
+
+def _try_all(examiner: "Examiner", cases: Sequence["Case"], out: Path) -> list[Trial]:
+    """Try the pictures that have no line yet, and return the trials of all."""
+    known = {one.key: one for one in _known(out)}
+    out.write_text("".join(json.dumps(one.as_json()) + "\n" for one in known.values()))
+    with out.open("a", encoding="utf-8") as file:
+        for case in tqdm(cases, unit="picture"):
+            key = f"{case.item.set}/{case.item.sample.id}"
+            if key not in known:
+                known[key] = try_picture(examiner, case.open()[0], key)
+                file.write(json.dumps(known[key].as_json()) + "\n")
+                file.flush()
+    keys = [f"{case.item.set}/{case.item.sample.id}" for case in cases]
+    return [known[key] for key in keys]
+
+
+def main(command: Sequence[str]) -> int:
+    """Try the pictures, print the table; return the exit status."""
+    parser = argparse.ArgumentParser(prog="stability", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path, help="with manifest.csv or manifest.jsonl; only read")
+    parser.add_argument("--out", type=Path, required=True, help="readings of one checkpoint")
+    parser.add_argument("--checkpoint", type=Path, help="default: the one that ships")
+    parser.add_argument("--half", choices=HALVES, default="dev", help="by hash of the id")
+    parser.add_argument("--sources", nargs="+", metavar="NAME", help="default: all of them")
+    parser.add_argument("--limit", type=int, help="most pictures of each source")
+    arguments = parser.parse_args(command)
+    # Torch takes seconds to import, which those who only ask for help need not wait for.
+    from morelli.model.examiner import Examiner
+    from morelli.model.stability import CHANGES
+
+    chosen = Selection(
+        ["manifest"], arguments.folder, arguments.half, arguments.sources, arguments.limit
+    )
+    try:
+        cases = chosen.cases()
+        examiner = Examiner.load(arguments.checkpoint, stability=False)
+        trials = _try_all(examiner, cases, arguments.out)
+        found = agreements(trials, tuple(CHANGES), examiner.calibrator)
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
