@@ -40,8 +40,8 @@ UNKNOWN = -1.0
 MOST_TURNS = 3
 """Most follow-up questions of one lesson."""
 
-MOST_TOKENS = 900
-"""Longest lesson in tokens; turns beyond are left out. The time of a step grows with it."""
+MOST_TOKENS = 700
+"""Longest lesson in tokens; turns beyond are left out. Time and memory of a step grow with it."""
 
 _STAND_IN_SHARE = 0.7
 _PROBABILITIES = {
