@@ -17,6 +17,7 @@ from morelli.eval.predict import Case, cases_of, predict
 from morelli.eval.predictions import FILE
 from morelli.eval.scoring import score
 from morelli.eval.tables import long_csv, markdown
+from morelli.eval.text_summary import require_references
 from morelli.eval.transforms import Transform
 
 
@@ -31,6 +32,7 @@ class Selection:
         sources: parts of the sets; None takes all.
         limit: most pictures of each set, chosen by the hash of their ids; None takes all.
         changes: what is done to each picture, in addition to nothing.
+        readings: keys of `told.READINGS`, told in addition to the picture's own.
     """
 
     names: Sequence[str]
@@ -39,6 +41,7 @@ class Selection:
     sources: Sequence[str] | None = None
     limit: int | None = None
     changes: Sequence[Transform | Attack] = ()
+    readings: Sequence[str] = ()
 
     def cases(self) -> list[Case]:
         """List what is to be looked at.
@@ -48,7 +51,7 @@ class Selection:
             ValueError: a benchmark is broken or missing; the message has the place.
         """
         items = (item for name in self.names for item in self._items(name))
-        return list(cases_of(_limited(items, self.limit), self.changes))
+        return list(cases_of(_limited(items, self.limit), self.changes, self.readings))
 
     def _items(self, name: str) -> Iterator[Item]:
         folder = folder_of(name, self.data, len(self.names) == 1)
@@ -77,10 +80,13 @@ def look_at(cases: Sequence[Case], checkpoint: Path | None, out: Path, words: bo
 
     Raises:
         ImageError: a picture cannot be opened.
+        ImportError: there are words to compare with, and the `eval` extra is not installed.
         OSError: a file cannot be read or written.
-        RuntimeError: the checkpoint or its base weights cannot be loaded.
+        RuntimeError: the checkpoint or base weights that are needed cannot be loaded.
         ValueError: see `predict`.
     """
+    if words and any(case.item.sample.answer for case in cases):
+        require_references()
     # Torch takes seconds to import, which those who only score need not wait for.
     from morelli.model.examiner import Examiner
 

@@ -17,12 +17,16 @@ from tqdm import tqdm
 
 from morelli.data_pipeline.images import Picture, open_picture, write_map, write_mask
 from morelli.data_pipeline.instruments.stored import saved_quality
+from morelli.data_pipeline.schema import Told
 from morelli.eval.attacks import Aim, Attack
 from morelli.eval.baselines import BASELINES
 from morelli.eval.benchmarks.item import Item
-from morelli.eval.looks import Explained, Located, Looks
+from morelli.eval.claims import answer_record
+from morelli.eval.looks import Located, Looks
 from morelli.eval.pixel_metrics import to_levels
 from morelli.eval.predictions import AS_IS, FILE, MODEL, read_predictions
+from morelli.eval.table_reader import table_reader
+from morelli.eval.told import READINGS, version_of_readings
 from morelli.eval.transforms import Transform
 
 Baselines = Mapping[str, Callable[[Picture], NDArray[np.float32]]]
@@ -35,14 +39,20 @@ class Case:
     Attributes:
         item: the picture and its truth.
         change: what is done to it first, or None.
+        readings: a key of `READINGS` if other readings are told than those of the picture.
+        other: the file of another picture of its set; needed with `readings`.
     """
 
     item: Item
     change: Transform | Attack | None = None
+    readings: str | None = None
+    other: Path | None = None
 
     @property
     def version(self) -> str:
         """The version's name in tables."""
+        if self.readings is not None:
+            return version_of_readings(self.readings)
         return AS_IS if self.change is None else self.change.name
 
     @property
@@ -79,12 +89,49 @@ class Case:
         aim = Aim(examiner, picture, self.item.sample.verdict, mask)
         return self.change.apply(aim) if isinstance(self.change, Attack) else aim
 
+    def told(self, aim: Aim) -> Told | None:
+        """Return what the language model is told in place of the readings, None for them.
 
-def cases_of(items: Iterable[Item], changes: Sequence[Transform | Attack]) -> Iterator[Case]:
-    """Yield each picture as it is and after each change."""
-    for item in items:
+        Raises:
+            ImageError: the other picture cannot be opened.
+        """
+        if self.readings is None or self.other is None:
+            return None
+        return READINGS[self.readings](aim.picture, aim.mask, self.other)
+
+
+def cases_of(
+    items: Iterable[Item],
+    changes: Sequence[Transform | Attack],
+    readings: Sequence[str] = (),
+) -> Iterator[Case]:
+    """Yield each picture as it is, after each change, and with each kind of other readings.
+
+    Raises:
+        ValueError: readings are asked for, and a set has no second picture to take them from.
+    """
+    listed = list(items)
+    others = _others(listed) if readings else {}
+    for item in listed:
         for change in (None, *changes):
             yield Case(item, change)
+        for name in readings:
+            yield Case(item, readings=name, other=others[item.set, item.sample.id])
+
+
+def _others(items: Sequence[Item]) -> dict[tuple[str, str], Path]:
+    """Return for each picture the file of the next one of its set, by the hash of their ids."""
+    sets: dict[str, list[Item]] = {}
+    for item in sorted(items, key=lambda one: hashlib.sha256(one.sample.id.encode()).digest()):
+        sets.setdefault(item.set, []).append(item)
+    for name, some in sets.items():
+        if len(some) < 2:
+            raise ValueError(f"{name} has one picture; other readings need a second to come from")
+    return {
+        (item.set, item.sample.id): following.sample.image
+        for some in sets.values()
+        for item, following in zip(some, [*some[1:], some[0]], strict=True)
+    }
 
 
 def predict(
@@ -121,7 +168,9 @@ def predict(
     with path.open("a", encoding="utf-8") as file:
         for case in tqdm(cases, unit="picture", desc="looking", disable=None):
             if case.key not in done:
-                line = _looked_at(examiner, checkpoint, case, out, words, baselines)
+                # what is told changes no pixel, so baselines would only be repeated
+                makers = baselines if case.readings is None else {}
+                line = _looked_at(examiner, checkpoint, case, out, words, makers)
                 file.write(json.dumps(line, allow_nan=False) + "\n")
                 file.flush()
     return path
@@ -186,13 +235,15 @@ def _looked_at(
     """Look at one case, write its maps and return its line."""
     aim = case.aimed(examiner)
     picture, mask, examiner = aim.picture, aim.mask, aim.examiner
-    answer = None
+    told = case.told(aim)
+    answer, plain = None, None
     if words:
-        said = examiner.examine(picture)
+        said = examiner.examine(picture, told)
         look: Located = said
-        answer = _answer(said)
+        answer = answer_record(said.rationale, said.withheld, said.findings)
+        plain = table_reader(picture, said.measurements)
     else:
-        look = examiner.look(picture)
+        look = examiner.look(picture, told)
     maps = {MODEL: look.map} | {name: make(picture) for name, make in baselines.items()}
     names = {}
     for method, heat in maps.items():
@@ -207,16 +258,9 @@ def _looked_at(
         "interval": [float(end) for end in look.interval],
         "maps": names,
         "answer": answer,
+        "table_reader": plain,
         "reference": case.item.sample.answer,
         "seconds": look.seconds,
         "quality": saved_quality(picture),
         "megapixels": picture.width * picture.height / 1e6,
-    }
-
-
-def _answer(said: Explained) -> dict[str, Any]:
-    return {
-        "rationale": said.rationale,
-        "withheld": said.withheld,
-        "findings": [finding.as_json() for finding in said.findings],
     }

@@ -2,9 +2,10 @@
 
 A line holds {"set", "id", "version", "label", "kind", "source", "image", "mask", "checkpoint"} and
 what a system said: {"verdict", "probability", "interval", "maps": {method: file}, "answer",
-"reference", "seconds", "quality", "megapixels", "photograph"}. Whoever gives no verdict,
-probability, interval, map or words leaves that out or says null, and is not scored for it. Files
-are relative to the folder of the predictions, except for those of the benchmark itself.
+"table_reader", "reference", "seconds", "quality", "megapixels", "photograph"}; both answers are
+{"rationale", "withheld", "findings"}, as reports have them. Whoever gives no verdict, probability,
+interval, map or words leaves that out or says null, and is not scored for it. Files are relative to
+the folder of the predictions, except for those of the benchmark itself.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.eval.claims import Words
 
 FILE = "predictions.jsonl"
 MODEL = "model"
@@ -46,7 +48,8 @@ class Prediction:
         probability: of each of `CLASSES`, in their order, or None.
         interval: of 1 - p(authentic), or None.
         maps: method -> file of its 8-bit map.
-        answer: {"rationale", "withheld", "findings"}, or None.
+        answer: what was said, or None.
+        table_reader: what the plain table-reader says of the same readings, or None.
         reference: the words that a reference answer says, or None.
         seconds: stage -> wall time.
         quality: at which the file that was looked at was saved as JPEG, None if it is none.
@@ -68,7 +71,8 @@ class Prediction:
     probability: tuple[float, ...] | None
     interval: tuple[float, float] | None
     maps: Mapping[str, Path]
-    answer: Mapping[str, Any] | None = None
+    answer: Words | None = None
+    table_reader: Words | None = None
     reference: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     quality: int | None = None
@@ -135,7 +139,8 @@ def parse_line(line: str, folder: Path, place: str) -> Prediction:
             probability=_probability(row.get("probability")),
             interval=_interval(row.get("interval")),
             maps={method: folder / name for method, name in row["maps"].items()},
-            answer=_answer(row.get("answer")),
+            answer=_words(row.get("answer")),
+            table_reader=_words(row.get("table_reader")),
             reference=row.get("reference"),
             seconds=row.get("seconds") or {},
             quality=row.get("quality"),
@@ -178,16 +183,5 @@ def _interval(record: Any) -> tuple[float, float] | None:
     return low, high
 
 
-def _answer(record: Any) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    findings = [
-        {
-            "polarity": one["polarity"], "status": one["status"], "box": one["box"],
-        } for one in record["findings"]
-    ]  # fmt: skip
-    return {
-        "rationale": str(record["rationale"]),
-        "withheld": int(record["withheld"]),
-        "findings": findings,
-    }
+def _words(record: Any) -> Words | None:
+    return None if record is None else Words.from_json(record)

@@ -1,15 +1,18 @@
 """What is kept of one prediction when its maps have been read: numbers, no pixels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from morelli.data_pipeline.schema import Box, Polarity, Verdict
+from morelli.data_pipeline.schema import Verdict
+from morelli.eval.claims import AnswerReading
 from morelli.eval.pixel_metrics import PixelCounts
-from morelli.eval.predictions import Prediction
+from morelli.eval.predictions import MODEL, Prediction
+
+_RIGHT_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,31 +51,40 @@ class Reading:
     """One prediction and what its maps and words come to.
 
     Attributes:
-        said: as it was read; its `maps` are files.
+        said: as it was read, without its words; its `maps` are files.
         maps: method -> its reading; empty where there is no truth to hold maps against.
-        points: share of the anomalies that the words put in a named place which the true mask
-            reaches into; None without such words or without a mask.
+        answer: what its words come to, None without words.
+        table_reader: likewise of the plain table-reader's.
     """
 
     said: Prediction
     maps: Mapping[str, MapReading]
-    points: float | None
+    answer: AnswerReading | None = None
+    table_reader: AnswerReading | None = None
 
     @classmethod
     def of(
         cls,
         said: Prediction,
         maps: Mapping[str, MapReading],
-        mask: NDArray[np.bool_] | None,
+        truth: NDArray[np.bool_] | None,
+        shown: NDArray[np.bool_] | None,
     ) -> Self:
         """Put together what is kept.
 
         Args:
             said: the line.
             maps: method -> its reading.
-            mask: (H, W) the true mask, or None.
+            truth: (H, W) what was altered, all False if nothing; None if that is not known.
+            shown: (H, W) the mask that is shown beside the words; None if none is.
         """
-        return cls(said, maps, None if mask is None else _points(said, mask))
+        answer, plain = said.answer, said.table_reader
+        return cls(
+            replace(said, answer=None, table_reader=None),
+            maps,
+            None if answer is None else AnswerReading.of(answer, said.verdict, truth, shown),
+            None if plain is None else AnswerReading.of(plain, None, truth, None),
+        )
 
     @property
     def gate(self) -> bool:
@@ -80,25 +92,7 @@ class Reading:
         return self.said.said in (None, Verdict.TAMPERED)
 
     @property
-    def answer(self) -> dict[str, Any]:
-        """What `text_figures` asks for.
-
-        Raises:
-            ValueError: there are no words.
-        """
-        if self.said.answer is None:
-            raise ValueError(f"{self.said.place}: has no answer")
-        return {**self.said.answer, "verdict": self.said.verdict, "points": self.points}
-
-
-def _points(said: Prediction, mask: NDArray[np.bool_]) -> float | None:
-    if said.answer is None:
-        return None
-    boxes = [
-        Box(*one["box"])
-        for one in said.answer["findings"]
-        if one["polarity"] == Polarity.ANOMALOUS and one["box"] is not None
-    ]
-    if not boxes:
-        return None
-    return float(np.mean([box.crop(mask).any() for box in boxes]))
+    def found(self) -> bool:
+        """Whether the system's own map has the altered part right, by more than half."""
+        own = self.maps.get(MODEL)
+        return own is not None and own.iou is not None and own.iou >= _RIGHT_IOU

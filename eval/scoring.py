@@ -17,10 +17,12 @@ from tqdm import tqdm
 
 from morelli.data_pipeline.images import ImageError, read_mask
 from morelli.data_pipeline.schema import Verdict
-from morelli.eval.pixel_metrics import PixelCounts
-from morelli.eval.predictions import Prediction, read_predictions
+from morelli.eval.pixel_metrics import LEVELS, PixelCounts
+from morelli.eval.predictions import MODEL, Prediction, read_predictions
 from morelli.eval.readings import MapReading, Reading
 from morelli.eval.summary import robustness_of, summary_of, transferred_thresholds
+from morelli.eval.text_metrics import Embed
+from morelli.eval.text_summary import told_of
 
 SCHEMA = "morelli.scores/1"
 THRESHOLD = 0.5
@@ -33,14 +35,19 @@ _AHEAD = 64
 _Group = tuple[str, str]
 
 
-def score(path: Path) -> dict[str, Any]:
+def score(path: Path, embed: Embed | None = None) -> dict[str, Any]:
     """Score every set and version that predictions.jsonl holds, in its order.
 
+    Args:
+        path: of predictions.jsonl.
+        embed: the sentence encoder for references; the pulled one if None.
+
     Returns:
-        {"schema", "threshold", "checkpoint", "sets", "robustness"} as `summary_of` and
-        `robustness_of` describe them; a figure that a set does not define is null.
+        {"schema", "threshold", "checkpoint", "sets", "robustness", "told"} as `summary_of`,
+        `robustness_of` and `told_of` describe them; a figure that a set does not define is null.
 
     Raises:
+        ImportError, RuntimeError: see `words_of`.
         OSError: the predictions or a map cannot be read.
         ValueError: a broken line, a map that is none, or a mask of another size than its map; the
             message has file and line.
@@ -54,7 +61,7 @@ def score(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is empty; there is nothing to score")
     thresholds = transferred_thresholds(groups)
     sets = [
-        summary_of(name, version, readings, thresholds[name, version], THRESHOLD)
+        summary_of(name, version, readings, thresholds[name, version], THRESHOLD, embed)
         for (name, version), readings in tqdm(
             groups.items(), unit="set", desc="figures", disable=None
         )
@@ -65,6 +72,7 @@ def score(path: Path) -> dict[str, Any]:
         "checkpoint": sorted(checkpoints),
         "sets": sets,
         "robustness": robustness_of(groups, sets),
+        "told": told_of(groups, sets),
     }
 
 
@@ -90,13 +98,17 @@ def read_maps(one: Prediction) -> Reading:
         ValueError: a map or the mask cannot be used; the message has file and line.
     """
     levels = {method: _levels(one, path) for method, path in one.maps.items()}
-    mask = _mask(one, {heat.shape for heat in levels.values()})
+    truth = _mask(one, {heat.shape for heat in levels.values()})
+    if truth is None and one.label is Verdict.AUTHENTIC and levels:
+        truth = np.zeros(next(iter(levels.values())).shape, bool)
     maps = {}
-    if mask is not None or one.label is Verdict.AUTHENTIC:
+    if truth is not None:
         for method, heat in levels.items():
-            truth = np.zeros(heat.shape, bool) if mask is None else mask
             maps[method] = MapReading.of(PixelCounts.of(heat, truth), THRESHOLD)
-    return Reading.of(one, maps, mask)
+    shown = None
+    if one.verdict is Verdict.TAMPERED and MODEL in levels:
+        shown = levels[MODEL] >= THRESHOLD * (LEVELS - 1)
+    return Reading.of(one, maps, truth, shown)
 
 
 def _levels(one: Prediction, path: Path) -> NDArray[np.uint8]:

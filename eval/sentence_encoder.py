@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
-from morelli.model.base_weights import base_weights_dir
-
-NAME = "all-minilm-l6-v2"
 WINDOW = 256
 """Tokens that are read at once, with the two that open and close a window."""
 
@@ -44,15 +41,6 @@ class SentenceEncoder:
             _id_of(tokenizer, token) for token in ("[CLS]", "[SEP]", "[PAD]")
         )
         self._model = model.eval()
-
-    @classmethod
-    def load(cls) -> "SentenceEncoder":
-        """Load the pulled encoder.
-
-        Raises:
-            PullError: it was not pulled; the message says how.
-        """
-        return cls.from_folder(base_weights_dir(NAME))
 
     @classmethod
     def from_folder(cls, folder: Path) -> "SentenceEncoder":

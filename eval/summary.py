@@ -14,7 +14,8 @@ from morelli.eval.parts import by_quality, parts_of, verdicts_of
 from morelli.eval.pixel_metrics import LEVELS
 from morelli.eval.predictions import AS_IS, MODEL
 from morelli.eval.readings import MapReading, Reading
-from morelli.eval.text_metrics import reference_figures, text_figures
+from morelli.eval.text_metrics import Embed
+from morelli.eval.text_summary import words_of
 from morelli.eval.transforms import Transform
 from morelli.eval.verdict_metrics import Ranking, Verdicts
 
@@ -32,6 +33,7 @@ def summary_of(
     readings: Sequence[Reading],
     thresholds: Mapping[str, NDArray[np.intp]],
     threshold: float,
+    embed: Embed | None = None,
 ) -> dict[str, Any]:
     """Return the figures of one set in one version.
 
@@ -41,6 +43,7 @@ def summary_of(
         readings: at least one.
         thresholds: method -> (n,) level that was chosen for each localised picture on others.
         threshold: at which maps are scored.
+        embed: the sentence encoder for references; the pulled one if None.
 
     Returns:
         {"set", "version", "n", "image", "calibration", "pixel", "baselines", "false_alarm_area",
@@ -58,7 +61,7 @@ def summary_of(
         "pixel": _pixel_figures(located),
         "baselines": _baseline_figures(located, thresholds),
         "false_alarm_area": _false_alarms(readings),
-        "text": _words(readings),
+        "text": words_of(readings, embed),
         "by_source": parts_of(readings, lambda one: one.said.source),
         "by_kind": parts_of(readings, lambda one: one.said.kind),
         "reliability_by": by_quality(readings),
@@ -252,18 +255,6 @@ def _gated(
         for one, show in zip(maps, shown, strict=True)
         if (value := getattr(one, figure)) is not None
     ]
-
-
-def _words(readings: Sequence[Reading]) -> dict[str, Any] | None:
-    spoken = [one for one in readings if one.said.answer is not None]
-    if not spoken:
-        return None
-    figures = text_figures([one.answer for one in spoken])
-    compared = [one for one in spoken if one.said.reference]
-    if compared:
-        texts = [str(one.answer["rationale"]) for one in compared]
-        figures |= reference_figures(texts, [one.said.reference or "" for one in compared])
-    return _as_json(figures)
 
 
 def _curves(verdicts: Verdicts | None) -> dict[str, Any]:

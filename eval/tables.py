@@ -32,13 +32,31 @@ _CALIBRATION = {"ece": "ECE", "brier": "Brier", "interval_coverage": "Interval h
 _TEXT = {
     "parse_rate": "Parsed whole",
     "answered_rate": "With a sentence",
-    "agreement": "Fit the verdict",
-    "pointing": "Point at the mask",
+    "withheld_rate": "Sentences withheld",
+    "words": "Words left",
+    "enough_words": "60 words or more",
+    "repeated_rate": "Repeated",
+    "agreement": "Verdict, mask and words agree",
+    "supported_rate": "Verdict backed",
+}
+_CLAIMS = {
     "claim_precision": "Claim precision",
     "contradiction_rate": "Contradicted",
     "unverified_rate": "Unverified",
-    "rouge_l": "ROUGE-L",
-    "bleu": "BLEU",
+}
+_TRUTH = {
+    "pointing": "Point at the mask's centre",
+    "pointing_where_found": "Where the mask is right",
+    "true_precision": "Precision of places",
+    "true_coverage": "Mask covered",
+}
+_REFERENCE = {"rouge_l": "ROUGE-L", "bleu": "BLEU", "css": "CSS", "longer_texts": "In windows"}
+_TOLD = {
+    "flip_rate": "Verdict flips",
+    "auc": "Verdict AUC",
+    "f1": "F1 at 0.5",
+    "claim_precision": "Claim precision",
+    "contradiction_rate": "Contradicted",
 }
 _PART = {
     "accuracy": "Accuracy",
@@ -117,13 +135,7 @@ def sections_of(
         [*named, "n", *_CALIBRATION.values()],
         [_row(one, one["calibration"], _CALIBRATION, "ece") for one in sets if one["calibration"]],
     )
-    yield (
-        "In what words",
-        "Answers of which no sentence can be read count as failed. Precision: true claims among "
-        "those that a measurement can decide.",
-        [*named, "n", *_TEXT.values()],
-        [_row(one, one["text"], _TEXT, "parse_rate") for one in sets if one["text"]],
-    )
+    yield from _text_sections(scores)
     for title, key in (("By source", "by_source"), ("By kind of manipulation", "by_kind")):
         yield (
             title,
@@ -173,6 +185,62 @@ def long_csv(scores: Mapping[str, Any]) -> str:
             numbers = [figure[key] for key in ("value", "low", "high", "n")]
             writer.writerow([one["set"], one["version"], part, name, *numbers])
     return stream.getvalue()
+
+
+def _text_sections(
+    scores: Mapping[str, Any],
+) -> Iterator[tuple[str, str, Sequence[str], Sequence[Sequence[str]]]]:
+    spoken = [one for one in scores["sets"] if one["text"]]
+    named = ["Set", "Files"]
+    yield (
+        "In what words",
+        "Answers of which no sentence can be read count as failed. Repeated: answers that are, to "
+        "the letter, those of more than 1 % of the pictures. Backed: an anomaly that is not "
+        "contradicted stands behind a verdict of manipulation, no confirmed one against "
+        "authentic.",
+        [*named, "n", *_TEXT.values()],
+        [_row(one, one["text"], _TEXT, "parse_rate") for one in spoken],
+    )
+    yield (
+        "Whether the words are true of the readings",
+        "Precision: confirmed claims among those that a measurement can decide.",
+        [*named, "n", *_CLAIMS.values()],
+        [_row(one, one["text"], _CLAIMS, "parse_rate") for one in spoken],
+    )
+    yield (
+        "Whether the words are true of the picture",
+        "Location words that name the ninth of the picture in which the true mask's centre lies, "
+        "also where the map's IoU is 0.5 or more; confirmed anomalies in whose ninth something "
+        "was truly altered, authentic pictures included; share of the true mask in the ninths of "
+        "confirmed anomalies. The table-reader puts every reading out of its range into words, "
+        "without seeing the picture.",
+        [*named, "Writer", *_TRUTH.values()],
+        list(_truth_rows(spoken)),
+    )
+    yield (
+        "Beside reference words",
+        "In windows: share of texts longer than the 256 tokens that the sentence encoder reads at "
+        "once; nothing is cut off.",
+        [*named, "n", *_REFERENCE.values()],
+        [_row(one, one["text"], _REFERENCE, "rouge_l") for one in spoken if "css" in one["text"]],
+    )
+    yield (
+        "If other readings are told",
+        "The instruments' text in the prompt is removed, another picture's, or the opposite of "
+        "what was read; pixels and maps stay. Claims are held against the true readings.",
+        [*named, "n", *_TOLD.values()],
+        [[one["set"], one["version"], str(one["n"]), *(_cell(one[name]) for name in _TOLD)]
+         for one in scores["told"]],
+    )  # fmt: skip
+
+
+def _truth_rows(spoken: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for one in spoken:
+        writers = {"Morelli": one["text"], "table-reader": one["text"]["table_reader"]}
+        for writer, figures in writers.items():
+            if figures and any(name in figures for name in _TRUTH):
+                cells = [_cell(figures.get(name)) for name in _TRUTH]
+                yield [one["set"], one["version"], writer, *cells]
 
 
 def _estimates(

@@ -3,67 +3,138 @@
 They fail closed: an answer of which no sentence could be read is a failed answer, never left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from morelli.data_pipeline.schema import Polarity, Status, Verdict
+from morelli.eval.claims import AnswerReading
 from morelli.eval.estimates import (
     Estimate,
     Statistic,
     Values,
     Weights,
     estimates,
+    mean_estimate,
     mean_of,
     ratio_of,
 )
 
+ENOUGH_WORDS = 60
+"""An answer of fewer words explains little."""
+
+MOST_REPEATED = 0.01
+"""A rationale that more than this share of the pictures get is a template."""
+
+Embed = Callable[[Sequence[str]], tuple[NDArray[np.float32], NDArray[np.bool_]]]
+"""n texts to (n, D) unit vectors, and (n,) whether a text was longer than the encoder reads at
+once."""
+
 _MAX_ORDER = 4
 
 
-def text_figures(answers: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:
-    """Return the figures of a set's answers.
+def text_figures(answers: Sequence[AnswerReading]) -> dict[str, Estimate]:
+    """Return the figures of a set's answers; one that nothing defines is left out.
 
     Args:
-        answers: one an image, {"verdict", "findings": [{"polarity", "status"}], "withheld",
-            "points": share of its anomalies in a named place that the true mask reaches into, None
-            without such claims or without a true mask}.
+        answers: one an image, at least one.
 
     Returns:
         parse_rate: answers with a sentence that could be read and none that had to be withheld.
         answered_rate: answers with a sentence that could be read.
-        agreement: answers whose claims fit the verdict: an anomaly if it is tampered or
-            synthetic, none confirmed if it is authentic.
-        pointing: mean of "points".
+        withheld_rate: withheld sentences among all.
+        enough_words: answers with at least `ENOUGH_WORDS` words left.
+        words: mean number of words left in an answer; not of a single answer.
+        repeated_rate: answers whose words, to the letter, are those of more than one picture and
+            of more than `MOST_REPEATED` of all.
+        agreement: answers in which verdict, mask and words do not disagree, and that say something.
+        supported_rate: answers whose verdict a claim backs that is not contradicted.
         claim_precision: confirmed claims among those that could be checked.
         contradiction_rate, unverified_rate: of all claims.
     """
-    figures: dict[str, Statistic] = {}
-    read = np.array([bool(one["findings"]) for one in answers], float)
-    whole = read * np.array([not one["withheld"] for one in answers])
-    figures |= {"parse_rate": mean_of(whole), "answered_rate": mean_of(read)}
-    figures["agreement"] = mean_of(np.array([_agrees(one) for one in answers], float))
-    confirmed, contradicted, unverified = (
-        np.array([_count(one, status) for one in answers], float)
-        for status in (Status.CONFIRMED, Status.CONTRADICTED, Status.UNVERIFIED)
+    shares = {
+        "parse_rate": [one.claims > 0 and not one.withheld for one in answers],
+        "answered_rate": [one.claims > 0 for one in answers],
+        "enough_words": [one.words >= ENOUGH_WORDS for one in answers],
+        "repeated_rate": _repeated([one.text for one in answers]),
+        "agreement": [one.agrees for one in answers],
+        "supported_rate": [one.supported for one in answers],
+    }
+    figures = {name: mean_of(np.array(values, float)) for name, values in shares.items()}
+    confirmed, contradicted, unverified, withheld = (
+        np.array([getattr(one, name) for one in answers], float)
+        for name in ("confirmed", "contradicted", "unverified", "withheld")
     )
     claims = confirmed + contradicted + unverified
-    ratios = {
-        "claim_precision": (confirmed, confirmed + contradicted),
-        "contradiction_rate": (contradicted, claims),
-        "unverified_rate": (unverified, claims),
-    }
-    figures |= {name: ratio_of(*pair) for name, pair in ratios.items() if pair[1].any()}
-    pointed = np.array([one["points"] is not None for one in answers], float)
-    if pointed.any():
-        hits = np.array([one["points"] or 0.0 for one in answers])
-        figures["pointing"] = ratio_of(hits, pointed)
-    return estimates(figures, np.zeros(len(answers)))
+    figures |= _ratios(
+        {
+            "withheld_rate": (withheld, withheld + claims),
+            "claim_precision": (confirmed, confirmed + contradicted),
+            "contradiction_rate": (contradicted, claims),
+            "unverified_rate": (unverified, claims),
+        }
+    )
+    found = estimates(figures, np.zeros(len(answers)))
+    if len(answers) > 1:
+        counts = np.array([one.words for one in answers], float)
+        found |= estimates({"words": mean_of(counts)}, np.zeros(len(answers)))
+    return found
 
 
-def reference_figures(texts: Sequence[str], references: Sequence[str]) -> dict[str, Estimate]:
-    """Return ROUGE-L (F-measure, stemmed, mean) and corpus BLEU (0 to 1) against references.
+def truth_figures(answers: Sequence[AnswerReading]) -> dict[str, Estimate]:
+    """Return how true a set's claims are of the pictures themselves, not of the readings.
+
+    Returns:
+        pointing: location words that name the ninth in which the centre of the true mask lies;
+            mean of the pictures that have both.
+        true_precision: of the confirmed anomalies in a ninth, those in whose ninth something was
+            truly altered; authentic pictures count with all of theirs as wrong.
+        true_coverage: share of the true mask in the ninths of confirmed anomalies, mean of the
+            pictures with a mask; a picture of which no such place is told has 0.
+    """
+    figures = {}
+    pointed = [one.pointed for one in answers if one.pointed is not None]
+    if pointed:
+        figures["pointing"] = mean_estimate(pointed)
+    known = [one for one in answers if one.placed is not None]
+    placed = np.array([one.placed for one in known], float)
+    right = np.array([one.placed_right for one in known], float)
+    if placed.any():
+        ratio = ratio_of(right, placed)
+        figures |= estimates({"true_precision": ratio}, np.zeros(len(known)))
+    covered = [one.covered for one in answers if one.covered is not None]
+    if covered:
+        figures["true_coverage"] = mean_estimate(covered)
+    return figures
+
+
+def _repeated(texts: Sequence[str]) -> list[bool]:
+    counts = Counter(texts)
+    return [counts[text] > max(1.0, MOST_REPEATED * len(texts)) for text in texts]
+
+
+def _ratios(pairs: dict[str, tuple[Values, Values]]) -> dict[str, Statistic]:
+    return {name: ratio_of(*pair) for name, pair in pairs.items() if pair[1].any()}
+
+
+def reference_figures(
+    texts: Sequence[str], references: Sequence[str], embed: Embed
+) -> dict[str, Estimate]:
+    """Return how like a reference the words are, one reference an answer.
+
+    Args:
+        texts: the answers' words; one without any scores 0.
+        references: the words to compare them with.
+        embed: the sentence encoder.
+
+    Returns:
+        rouge_l: F-measure, stemmed, mean (rouge-score).
+        bleu: of the corpus, 0 to 1 (sacrebleu).
+        css: cosine of the encoder's vectors, -1 to 1, mean.
+        longer_texts: share of the answers that, or whose references, are longer than the encoder
+            reads at once; it reads those in windows, nothing is cut off.
 
     Raises:
         ValueError: there are no texts, or the numbers differ.
@@ -83,7 +154,18 @@ def reference_figures(texts: Sequence[str], references: Sequence[str]) -> dict[s
         for text, reference in zip(texts, references, strict=True)
     ]
     figures = {"rouge_l": mean_of(np.array(rouge)), "bleu": _bleu(texts, references)}
-    return estimates(figures, np.zeros(len(texts)))
+    return estimates(figures, np.zeros(len(texts))) | _semantic(texts, references, embed)
+
+
+def _semantic(texts: Sequence[str], references: Sequence[str], embed: Embed) -> dict[str, Estimate]:
+    vectors, longer = embed([*texts, *references])
+    count = len(texts)
+    cosines = (vectors[:count].astype(np.float64) * vectors[count:]).sum(1)
+    said = np.array([bool(text.strip()) for text in texts])
+    return {
+        "css": mean_estimate(np.where(said, np.clip(cosines, -1, 1), 0.0), lowest=-1.0),
+        "longer_texts": mean_estimate((longer[:count] | longer[count:]).astype(float)),
+    }
 
 
 def _bleu(texts: Sequence[str], references: Sequence[str]) -> Statistic:
@@ -118,15 +200,3 @@ def _score_of(sums: Values) -> float:
         smooth_method="exp",
     )
     return float(result.score / 100)
-
-
-def _agrees(answer: Mapping[str, Any]) -> bool:
-    anomalies = [one for one in answer["findings"] if one["polarity"] == Polarity.ANOMALOUS]
-    if answer["verdict"] in (Verdict.TAMPERED, Verdict.SYNTHETIC):
-        return bool(anomalies)
-    confirmed = any(one["status"] == Status.CONFIRMED for one in anomalies)
-    return answer["verdict"] == Verdict.INCONCLUSIVE or not confirmed
-
-
-def _count(answer: Mapping[str, Any], status: Status) -> int:
-    return sum(one["status"] == status for one in answer["findings"])

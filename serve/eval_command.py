@@ -105,6 +105,11 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         "spectrum, rebuilt or dilution; without a strength, the protocol's",
     )  # fmt: skip
     parser.add_argument(
+        "--readings", nargs="+", default=[], choices=("removed", "shuffled", "contradicting"),
+        help="score the same pictures, too, with the instruments' text taken out of the prompt, "
+        "another picture's, or the opposite of what was read",
+    )  # fmt: skip
+    parser.add_argument(
         "--words", action="store_true", help="score the reasons, too; takes about twice as long"
     )
     parser.add_argument(
@@ -183,10 +188,11 @@ def _score(args: argparse.Namespace) -> int:
     names = list(dict.fromkeys([args.first, *args.more]))
     if args.layout:
         return _print_layouts(names)
-    if args.tool is not None and (args.transform or args.attack):
+    if args.tool is not None and (args.transform or args.attack or args.readings):
         return failed(
-            "--transform and --attack change pictures, which --tool has not seen; leave one out", 2
-        )
+            "--transform, --attack and --readings change what is seen, which --tool has not; "
+            "leave one out", 2
+        )  # fmt: skip
     if args.data is None and not args.only_score:
         return failed("give --data DIR, or --only-score for predictions that are there", 2)
     from morelli.eval.attacks import Attack
@@ -202,7 +208,8 @@ def _score(args: argparse.Namespace) -> int:
         return failed(str(error), 2)
     try:
         if not args.only_score:
-            chosen = Selection(names, args.data, args.half, args.sources, args.limit, changes)
+            chosen = Selection(names, args.data, args.half, args.sources, args.limit, changes,
+                               args.readings)  # fmt: skip
             if args.tool is None:
                 look_at(chosen.cases(), args.checkpoint, args.out, args.words)
             else:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from morelli.data_pipeline.images import Picture, write_mask
-from morelli.data_pipeline.schema import Box, Finding, Polarity, Status, Verdict
+from morelli.data_pipeline.schema import Box, Finding, Measurement, Polarity, Status, Told, Verdict
 
 BOX = (slice(20, 60), slice(30, 80))
 
@@ -24,6 +24,7 @@ class FakeLook:
     map: NDArray[np.float32]
     interval: tuple[float, float] = (0.1, 0.95)
     seconds: dict[str, float] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
     findings: tuple[Finding, ...] = ()
     rationale: str = ""
     withheld: int = 0
@@ -34,9 +35,11 @@ class FakeExaminer:
 
     def __init__(self) -> None:
         self.looked: list[str] = []
+        self.told: list[Told | None] = []
 
-    def look(self, picture: Picture) -> FakeLook:
+    def look(self, picture: Picture, told: Told | None = None) -> FakeLook:
         self.looked.append(picture.path)
+        self.told.append(told)
         red = picture.pixels[..., 0].astype(int) - picture.pixels[..., 1] > 60
         chance = 0.9 if red.mean() > 0.05 else 0.2
         probability = {"authentic": 1 - chance, "tampered": chance, "synthetic": 0.0}
@@ -44,18 +47,26 @@ class FakeExaminer:
         verdict = Verdict.TAMPERED if chance > 0.5 else Verdict.AUTHENTIC
         return FakeLook(probability, verdict, heat)
 
-    def examine(self, picture: Picture) -> FakeLook:
-        look = self.look(picture)
+    def examine(self, picture: Picture, told: Told | None = None) -> FakeLook:
+        look = self.look(picture, told)
         polarity, box = Polarity.NORMAL, None
         if look.verdict is Verdict.TAMPERED:
-            polarity, box = Polarity.ANOMALOUS, Box(0, 0, 43, 32)
+            polarity, box = Polarity.ANOMALOUS, Box(0, 0, 42, 32)
         finding = Finding(
             "F1", "noise", polarity, "upper left", box, "The grain differs.", 2.0, (0.0, 1.0), "",
             1.0, Status.CONFIRMED, "so it reads",
         )  # fmt: skip
         words = "The grain differs [F1]."
-        return FakeLook(look.probability, look.verdict, look.map, findings=(finding,),
-                        rationale=words)  # fmt: skip
+        return replace(look, measurements=(noise_reading(picture),), findings=(finding,),
+                       rationale=words)  # fmt: skip
+
+
+def noise_reading(picture: Picture) -> Measurement:
+    """Return a reading that is out of the ordinary in the upper left of any picture."""
+    heat = np.zeros((picture.height, picture.width), np.float32)
+    heat[: picture.height // 3, : picture.width // 3] = 1
+    statement = "It has 3 times more noise than the rest."
+    return Measurement("noise", 3.0, "times", (0.2, 1.8), 0.9, statement, heat)
 
 
 def write_picture(path: Path, seed: int, tampered: bool) -> None:

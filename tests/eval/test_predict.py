@@ -11,6 +11,8 @@ from morelli.eval.evaluate import Selection
 from morelli.eval.predict import Case, predict
 from morelli.eval.predictions import FILE, read_predictions
 from morelli.eval.scoring import score
+from morelli.eval.tables import markdown
+from morelli.eval.told import READINGS
 from morelli.eval.transforms import Transform
 
 CHECKPOINT = "c" * 64
@@ -92,8 +94,50 @@ def test_words_are_asked_for_and_scored(examiner: Any, forgeries: Path, tmp_path
     path = predict(examiner, CHECKPOINT, cases_in(forgeries), tmp_path / "out", words=True)
     text = score(path)["sets"][0]["text"]
     assert text["parse_rate"]["value"] == text["agreement"]["value"] == 1.0
-    # the words point to the upper left, which the red box reaches into
-    assert text["pointing"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 4}
+    assert text["words"] == {"value": 3.0, "low": 3.0, "high": 3.0, "n": 4}
+    # the words point to the upper left, which the red box reaches into; its centre is the centre
+    assert text["pointing"]["value"] == 0.0
+    assert text["true_precision"]["value"] == 1.0
+    assert text["true_coverage"]["value"] == pytest.approx(12 * 12 / (40 * 50))
+
+
+def test_the_table_reader_is_wrong_on_authentic_pictures_where_silence_is_right(
+    examiner: Any, forgeries: Path, tmp_path: Path
+) -> None:
+    path = predict(examiner, CHECKPOINT, cases_in(forgeries), tmp_path / "out", words=True)
+    text = score(path)["sets"][0]["text"]
+    plain = text["table_reader"]
+    # it speaks of the upper left of every picture: true of the two tampered ones of four
+    assert (plain["true_precision"]["value"], plain["true_precision"]["n"]) == (0.5, 4)
+    assert plain["true_coverage"]["value"] == text["true_coverage"]["value"]
+
+
+def test_other_readings_are_versions_of_their_own(
+    examiner: Any, forgeries: Path, tmp_path: Path
+) -> None:
+    cases = Selection(["manifest"], forgeries, readings=list(READINGS)).cases()
+    path = predict(examiner, CHECKPOINT, cases, tmp_path / "out", words=True)
+    told = dict(zip((case.key for case in cases), examiner.told, strict=True))
+    assert len(told) == 6 * 4
+    for (_, _, version), one in told.items():
+        assert (one is None) == (version == "as is")
+    scores = score(path)
+    rows = [row["version"] for row in scores["told"] if row["set"] == "boxes"]
+    assert rows == ["as is", "readings removed", "readings shuffled", "readings contradicting"]
+    assert scores["robustness"] == []
+    flips = [row["flip_rate"] for row in scores["told"] if row["set"] == "boxes"]
+    assert flips[0] is None
+    assert flips[1]["value"] == 0.0
+    assert "If other readings are told" in markdown(scores)
+
+
+def test_shuffled_readings_come_from_every_other_picture_of_the_set_once(forgeries: Path) -> None:
+    cases = Selection(["manifest"], forgeries, readings=["shuffled"]).cases()
+    pairs = {(case.item.sample.image, case.other) for case in cases if case.readings}
+    assert all(own != other for own, other in pairs)
+    assert {own for own, _ in pairs} == {other for _, other in pairs}
+    with pytest.raises(ValueError, match="need a second"):
+        Selection(["manifest"], forgeries, limit=1, readings=["shuffled"]).cases()
 
 
 def change_last(path: Path, **changes: Any) -> None:
@@ -115,6 +159,8 @@ def change_last(path: Path, **changes: Any) -> None:
         ({"verdict": "forged"}, "forged"),
         ({"maps": {"model": "maps/gone.png"}}, "no 8-bit grey map"),
         ({"maps": None}, "items"),
+        ({"answer": {"rationale": "", "withheld": -1, "findings": []}}, "cannot be -1"),
+        ({"answer": {"rationale": "", "withheld": 0, "findings": [{}]}}, "lacks"),
     ],
 )
 def test_a_broken_line_is_named(
