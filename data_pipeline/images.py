@@ -33,6 +33,7 @@ from PIL import (
 
 from morelli.data_pipeline.colour import to_srgb
 from morelli.data_pipeline.formats import FORMATS, ends_early, format_by_name, recognise
+from morelli.data_pipeline.packed import read_packed
 from morelli.data_pipeline.pillow_state import silence
 from morelli.data_pipeline.whole_files import whole
 
@@ -189,7 +190,7 @@ def read_file(path: str, limits: Limits) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(limits.max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise ImageError("missing", path, "no such file; check the path") from None
+        return _read_packed(path, limits)
     except OSError as error:
         reason = f"cannot be read ({error.strerror}); check its permissions"
         raise ImageError("unreadable", path, reason) from None
@@ -197,6 +198,17 @@ def read_file(path: str, limits: Limits) -> bytes:
         raise
     except ValueError:
         raise ImageError("missing", path, "is not a possible file name; check the path") from None
+
+
+def _read_packed(path: str, limits: Limits) -> bytes:
+    """Return what a path below a shard names; see `packed`."""
+    try:
+        data = read_packed(Path(path), limits.max_bytes + 1)
+    except OSError as error:
+        raise ImageError("unreadable", path, f"cannot be read ({error})") from None
+    if data is None:
+        raise ImageError("missing", path, "no such file; check the path")
+    return data
 
 
 def _check_bytes(count: int, path: str, limits: Limits) -> None:

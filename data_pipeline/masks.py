@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from morelli.data_pipeline.images import (
     MOST_PIXELS,
@@ -63,6 +64,13 @@ def from_file(path: Path, height: int, width: int, altered: Altered = above_half
 def from_bytes(data: bytes, height: int, width: int, altered: Altered = above_half) -> Mask:
     """Read a mask from the bytes of an image file; errors as `from_file`."""
     return sized(altered(picture_from_bytes(data, "mask", MASK_LIMITS).pixels), height, width)
+
+
+def to_bytes(mask: Mask) -> bytes:
+    """Return a mask as an 8-bit PNG file, 255 = altered."""
+    buffer = BytesIO()
+    Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def sized(mask: Mask, height: int, width: int, where: str = "mask") -> Mask:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from morelli.data_pipeline.maker import Pool, write_samples
+from morelli.data_pipeline.maker import Order, Pool, write_samples
 from morelli.eval.benchmarks.item import Item
 from morelli.eval.benchmarks.manifests import read_jsonl
 
@@ -29,14 +29,18 @@ def made_items(photos: Path, generated: Path, folder: Path, name: str) -> Iterat
         name: a key of `MADE_SETS`.
 
     Raises:
-        OSError: a source cannot be read, or the folder not be written to.
+        OSError: the folder cannot be written to.
+        ValueError: a picture cannot be made.
     """
     side, count = MADE_SETS[name]
     place = folder / f"{side}"
     if not place.is_dir():
         unfinished = folder / f".{side}.part"
         pool = Pool.from_folders(photos, generated, "validation")
-        seeds = range(_FIRST_SEED, _FIRST_SEED + count)
-        write_samples(pool, unfinished, tqdm(seeds, desc=name, unit="picture"), side)
+        with tqdm(total=count, desc=name, unit="picture") as bar:
+            order = Order(_FIRST_SEED, count, side, batch=1)
+            written = write_samples(pool, unfinished, order, advance=bar.update)
+        if written.failures:
+            raise ValueError(f"{name}: {written.failures[0]}")
         unfinished.rename(place)
     yield from read_jsonl(place / "manifest.jsonl", name)

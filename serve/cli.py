@@ -17,10 +17,10 @@ from morelli.serve import (
     examine_command,
     report_command,
     serve_command,
+    synth_command,
     talk_command,
     train_command,
 )
-from morelli.serve.arguments import count
 from morelli.serve.console import complain, failed, one_line, say
 from morelli.serve.eval_command import EVAL_EPILOG, eval_arguments, run_eval
 
@@ -107,40 +107,6 @@ def _plan(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _synth_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder for images and manifest"
-    )
-    parser.add_argument(
-        "--count", type=count, required=True, metavar="N", help="how many samples to make"
-    )
-    parser.add_argument(
-        "--photos", type=Path, required=True, metavar="DIR", help="photographs with a manifest.csv"
-    )
-    parser.add_argument(
-        "--generated",
-        type=Path,
-        metavar="DIR",
-        help="generated images with a manifest.csv; without them no sample is synthetic",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="first seed (default: 0)")
-
-
-def _synth(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from morelli.data_pipeline.maker import Pool, write_samples
-
-    seeds = tqdm(range(args.seed, args.seed + args.count), unit="sample", disable=None)
-    try:
-        pool = Pool.from_folders(args.photos, args.generated, "train")
-        manifest = write_samples(pool, args.out, seeds)
-    except (OSError, ValueError) as error:
-        return failed(one_line(error), SOME_FAILED)
-    say(str(manifest))
-    return DONE
-
-
 PULL_GROUPS = ("examine", "train", "eval", "all")
 """The groups of `wheels.GROUPS`, repeated here because importing those takes a second."""
 
@@ -163,16 +129,6 @@ Examples:
 
 Prints the parameters of each part, the memory of each stage and the GPUs it fits on.
 Nothing is downloaded."""
-
-_SYNTH_EPILOG = f"""\
-Examples:
-  morelli data synth --out synth/ --count 1000 --photos photos/
-  morelli data synth --out synth/ --count 1000 --photos photos/ --generated generated/ --seed 7
-
-Makes labelled forgeries, untouched photographs and generated images from yours, with their
-masks and a manifest. The same seed makes the same bytes.
-
-{_EXIT_CODES}"""
 
 VERBS = {
     "examine": Verb(
@@ -210,7 +166,10 @@ VERBS = {
         "print the parameters and memory of a preset", _PLAN_EPILOG, _plan_arguments, _plan
     ),
     "data synth": Verb(
-        "make labelled training pictures from your own", _SYNTH_EPILOG, _synth_arguments, _synth
+        "make labelled training pictures from your own",
+        synth_command.EPILOG,
+        synth_command.synth_arguments,
+        synth_command.run_synth,
     ),
     "data convert": Verb(
         "turn published data sets and instruction formats into a manifest, and back",

@@ -1,7 +1,8 @@
 """Hugging Face data sets as parquet files, with pictures packed in them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from morelli.data_pipeline.converters.layout import Entries, Item, NotThereError
 from morelli.data_pipeline.converters.trl import conversation_in
 from morelli.data_pipeline.manifest import Row
 from morelli.data_pipeline.masks import from_bytes
+from morelli.data_pipeline.packed import bytes_of
 
 EXPECTED = """
 *.parquet (also data/*.parquet) with the columns
@@ -96,6 +98,20 @@ def _item(record: dict[str, Any], table: Path, number: int) -> Item:
 
 def write(rows: Iterable[Row], folder: Path) -> Path:
     """Write morelli.parquet with pictures and masks packed, and return its path."""
+    path = folder / "morelli.parquet"
+    with table_writer(path) as add:
+        for row in rows:
+            add(_entry(row))
+    return path
+
+
+@contextmanager
+def table_writer(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Give a function that adds an entry to a parquet file, a few of which are kept at a time.
+
+    Raises:
+        NotThereError: pyarrow is not installed.
+    """
     arrow = _arrow()
     import pyarrow
 
@@ -103,19 +119,21 @@ def write(rows: Iterable[Row], folder: Path) -> Path:
     message = pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())])
     texts = [(name, pyarrow.string()) for name in _TEXTS]
     fields = [("images", pyarrow.list_(picture)), ("messages", pyarrow.list_(message))]
-    schema = pyarrow.schema([*fields, ("mask", picture), *texts])
-    path = folder / "morelli.parquet"
-    with arrow.ParquetWriter(path, schema.with_metadata(_METADATA)) as writer:
-        batch: list[dict[str, Any]] = []
-        for row in rows:
-            batch.append(_entry(row))
+    schema = pyarrow.schema([*fields, ("mask", picture), *texts]).with_metadata(_METADATA)
+    batch: list[dict[str, Any]] = []
+    with arrow.ParquetWriter(path, schema) as writer:
+
+        def flush() -> None:
+            writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+            batch.clear()
+
+        def add(entry: dict[str, Any]) -> None:
+            batch.append(entry)
             if len(batch) == _ROWS_AT_ONCE:
-                writer.write_table(
-                    pyarrow.Table.from_pylist(batch, schema.with_metadata(_METADATA))
-                )
-                batch = []
-        writer.write_table(pyarrow.Table.from_pylist(batch, schema.with_metadata(_METADATA)))
-    return path
+                flush()
+
+        yield add
+        flush()
 
 
 _TEXTS = ("id", "verdict", "kind", "source", "answer", "extra")
@@ -138,13 +156,13 @@ _METADATA = {"huggingface": json.dumps({"info": {"features": _FEATURES}})}
 def _entry(row: Row) -> dict[str, Any]:
     columns = columns_of(row)
     mask = row.sample.mask
-    columns["mask"] = {"bytes": mask.read_bytes(), "path": mask.name} if mask else None
+    columns["mask"] = {"bytes": bytes_of(mask), "path": mask.name} if mask else None
     if "extra" in columns:
         columns["extra"] = json.dumps(columns["extra"], ensure_ascii=False)
     image = row.sample.image
     return {
         **columns,
-        "images": [{"bytes": image.read_bytes(), "path": image.name}],
+        "images": [{"bytes": bytes_of(image), "path": image.name}],
         "messages": [{"role": turn.role, "content": turn.text} for turn in taught(row)],
     }
 

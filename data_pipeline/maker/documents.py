@@ -21,6 +21,9 @@ _ENOUGH = 0.009
 
 _MOST = 12
 
+_LEAST_INK = 0.12
+"""Share of a pixel that forged ink must cover; hairlines of small letters cover little more."""
+
 
 def document(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
     """Forge text of a page: copy, retype, erase or insert words, or copy single characters.
@@ -144,7 +147,7 @@ def _write(pixels: Pixels, box: Box, ink: NDArray[np.float32], rng: np.random.Ge
     layer = np.broadcast_to(shade, (*soft.shape, 3))
     done = stamp(pixels, layer, soft, (y0 + (height - shape[1]) // 2 - 3, x0 - 3))
     drawn = {"text": words, "face": face, "size": size, "blur": blur}
-    return Edited(done.pixels, (done.alpha > 0.25).astype(np.float32), drawn)
+    return Edited(done.pixels, (done.alpha > _LEAST_INK).astype(np.float32), drawn)
 
 
 def _retype(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:

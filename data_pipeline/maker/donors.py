@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from morelli.data_pipeline.maker.frame import Alpha, Pixels
 from morelli.data_pipeline.maker.history import Step, apply_steps, draw_jpeg, resize
-from morelli.data_pipeline.maker.mattes import Cutout, refine
+from morelli.data_pipeline.maker.mattes import Cutout, Shares, refine
 from morelli.data_pipeline.maker.pool import Pool, Source
 from morelli.data_pipeline.maker.shapes import SHAPES, enlarge, outline
 
@@ -17,6 +18,9 @@ _VARIANTS = 6
 
 _LARGEST_PATCH = 1200
 """Side in pixels above which a donor's object is halved before it is scaled: speed only."""
+
+_FACE_MARGIN = 0.35
+"""Share of a face's side that is taken along with it, on each side."""
 
 _SCALES_BY_COLOUR = (0.25, 2.2)
 _SCALES_OF_OBJECTS = (0.04, 1.6)
@@ -44,17 +48,28 @@ class Donors:
 
     Attributes:
         own_objects: what a saliency network found in the host, in the frame of the canvas.
+        own_faces: boxes of the host's faces, likewise.
+        regenerator: name of the network that regenerates regions.
     """
 
-    def __init__(self, pool: Pool, host: Source, own_objects: Sequence[Cutout] = ()) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        host: Source,
+        own_objects: Sequence[Cutout] = (),
+        own_faces: Sequence[Shares] = (),
+    ) -> None:
         """Draw from `pool`, never from `host`.
 
         Args:
             pool: of pictures.
             host: the picture that is edited.
             own_objects: its objects, in the frame of the canvas.
+            own_faces: its faces, likewise.
         """
         self.own_objects = tuple(own_objects)
+        self.own_faces = tuple(own_faces)
+        self.regenerator = pool.regenerator
         self._pool = pool
         self._photographs = [one for one in pool.photographs if one.path != host.path]
         self._generated = list(pool.generated)
@@ -101,6 +116,19 @@ class Donors:
         filtered = resize(view, height, width, "area" if scale < 1 else "cubic")
         return filtered, {"donor": source.name, "scale": scale, "history": steps}
 
+    def face(
+        self, rng: np.random.Generator, generated: bool
+    ) -> tuple[Pixels, dict[str, Any]] | None:
+        """Take the face of somebody else with some of its surroundings; None if there is none."""
+        sources = self._pool.with_faces(self._generated if generated else self._photographs)
+        if not sources:
+            return None
+        source = self._pool.draw(rng, sources, 1)
+        boxes = self._pool.faces(source)
+        view, _ = face_patch(self._pool.read(source), boxes[int(rng.integers(len(boxes)))])
+        aged, steps = _aged(rng, view)
+        return aged, {"donor": source.name, "history": steps}
+
     def _salient(self, rng: np.random.Generator, area: float, generated: bool) -> Patch | None:
         """Take an object that a saliency network found; None if no donor has one."""
         sources = self._pool.with_objects(self._sources(generated))
@@ -142,6 +170,27 @@ class Donors:
         scale = _scale_to_fit(rng, pixels.shape, mask.shape)
         view = _crop(rng, pixels, _scaled(mask.shape, 1 / scale))
         return _finished(rng, source, view, mask, {"outline": name, "scale": scale})
+
+
+def face_patch(pixels: Pixels, box: Shares) -> tuple[Pixels, tuple[int, int]]:
+    """Return a face and a third of its side around it, reflected beyond the picture's borders.
+
+    Args:
+        pixels: (H, W, 3) RGB.
+        box: of the face in shares of the picture.
+
+    Returns:
+        The patch, and its (top, left) in the picture, which may be negative.
+    """
+    height, width = pixels.shape[:2]
+    margin_x, margin_y = _FACE_MARGIN * (box[2] - box[0]), _FACE_MARGIN * (box[3] - box[1])
+    left, right = round((box[0] - margin_x) * width), round((box[2] + margin_x) * width)
+    top, bottom = round((box[1] - margin_y) * height), round((box[3] + margin_y) * height)
+    rows = slice(max(0, top), min(height, bottom))
+    columns = slice(max(0, left), min(width, right))
+    beyond = (rows.start - top, bottom - rows.stop, columns.start - left, right - columns.stop)
+    view = cv2.copyMakeBorder(pixels[rows, columns], *beyond, cv2.BORDER_REFLECT)
+    return np.asarray(view, np.uint8), (top, left)
 
 
 def _finished(

@@ -22,6 +22,7 @@ from morelli.data_pipeline.maker.blending import (
 )
 from morelli.data_pipeline.maker.documents import document
 from morelli.data_pipeline.maker.donors import Donors, Patch
+from morelli.data_pipeline.maker.face_swaps import face
 from morelli.data_pipeline.maker.fonts import draw_typeface, set_line
 from morelli.data_pipeline.maker.frame import (
     Alpha,
@@ -34,6 +35,7 @@ from morelli.data_pipeline.maker.frame import (
     to_pixels,
 )
 from morelli.data_pipeline.maker.lettering import phrase
+from morelli.data_pipeline.maker.regeneration import regenerated
 from morelli.data_pipeline.maker.regions import OBJECT_LIKE, draw_share, region
 from morelli.data_pipeline.maker.retouch import RETOUCHES, Filter, regenerate
 
@@ -174,10 +176,12 @@ EDITS: dict[str, Edit] = {
     "removal": removal,
     "retouch": retouch,
     "local_generation": local_generation,
+    "regenerated": regenerated,
+    "face": face,
     "text": text,
     "document": document,
 }
-"""Every family by the name that `Made.kind` carries."""
+"""Every family by the name that `Made.kind` carries; how often each is drawn stands in `kinds`."""
 
 
 def _joined(rng: np.random.Generator, host: Pixels, patch: Patch) -> Edited:

@@ -14,6 +14,8 @@ PILLOW = "pillow"
 _FOLDERS = (Path("/usr/share/fonts"), Path("/Library/Fonts"), Path("C:/Windows/Fonts"))
 _FAMILIES = ("dejavu", "liberation", "arial", "times", "cour", "verdana", "georgia", "noto")
 
+_LETTERS = "aegnR5"
+
 
 @functools.cache
 def typefaces() -> dict[str, Path | None]:
@@ -21,9 +23,20 @@ def typefaces() -> dict[str, Path | None]:
     found: dict[str, Path | None] = {PILLOW: None}
     for folder in _FOLDERS:
         for path in sorted(folder.glob("**/*.ttf")):
-            if path.stem.lower().startswith(_FAMILIES) and "Math" not in path.stem:
-                found.setdefault(path.stem, path)
+            known = path.stem.lower().startswith(_FAMILIES) and "Math" not in path.stem
+            if known and path.stem not in found and _is_latin(path):
+                found[path.stem] = path
     return found
+
+
+def _is_latin(path: Path) -> bool:
+    """Tell whether a face has Latin letters; one of another script draws a box for each."""
+    try:
+        font = ImageFont.truetype(str(path), 16)
+        drawn = {bytes(font.getmask(letter)) for letter in _LETTERS}
+    except OSError:
+        return False
+    return len(drawn) == len(_LETTERS)
 
 
 @functools.lru_cache(maxsize=256)

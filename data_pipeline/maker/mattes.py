@@ -31,6 +31,9 @@ _OBJECTS = 4
 
 BORDERS = ("top", "bottom", "left", "right")
 
+Shares = tuple[float, float, float, float]
+"""(x0, y0, x1, y1) of a box in shares of its picture's width and height."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
@@ -42,7 +45,7 @@ class Cutout:
         cut: the border of the picture that cuts the object off, or None.
     """
 
-    box: tuple[float, float, float, float]
+    box: Shares
     mask: Alpha
     cut: str | None
 
@@ -53,13 +56,17 @@ class Cutout:
         y0, y1 = round(self.box[1] * height), round(self.box[3] * height)
         return pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
 
-    def within(self, crop: tuple[float, float, float, float]) -> "Cutout":
-        """Return the object in the frame of a crop, given as (x0, y0, x1, y1) in shares."""
-        x0, y0, x1, y1 = crop
-        across, down = x1 - x0, y1 - y0
-        left, top, right, bottom = self.box
-        box = ((left - x0) / across, (top - y0) / down, (right - x0) / across, (bottom - y0) / down)
-        return replace(self, box=box)
+    def within(self, crop: Shares) -> "Cutout":
+        """Return the object in the frame of a crop."""
+        return replace(self, box=reframed(self.box, crop))
+
+
+def reframed(box: Shares, crop: Shares) -> Shares:
+    """Return a box in the frame of a crop of its picture, both (x0, y0, x1, y1) in shares."""
+    x0, y0, x1, y1 = crop
+    across, down = x1 - x0, y1 - y0
+    left, top, right, bottom = box
+    return (left - x0) / across, (top - y0) / down, (right - x0) / across, (bottom - y0) / down
 
 
 def matte_folder() -> Path:
@@ -68,13 +75,22 @@ def matte_folder() -> Path:
 
 
 def matte_path(folder: Path, picture: Path) -> Path:
-    """Return where a picture's matte is kept: the name is a hash of the picture's bytes.
+    """Return where a picture's matte is kept.
+
+    Raises:
+        OSError: the picture cannot be read.
+    """
+    return folder / f"{digest_of(picture)}.png"
+
+
+def digest_of(picture: Path) -> str:
+    """Return the name under which is kept what was found in a picture: a hash of its bytes.
 
     Raises:
         OSError: the picture cannot be read.
     """
     with picture.open("rb") as stream:
-        return folder / f"{hashlib.file_digest(stream, 'sha256').hexdigest()[:32]}.png"
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
 
 
 def read_objects(folder: Path, picture: Path) -> list[Cutout]:

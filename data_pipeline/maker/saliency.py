@@ -70,7 +70,12 @@ def write_mattes(pictures: Iterable[Path], network: Path, folder: Path) -> int:
     return written
 
 
-def _pictures(folders: Iterable[Path]) -> list[Path]:
+def pictures_of(folders: Iterable[Path]) -> list[Path]:
+    """Return every picture that the folders' manifests name.
+
+    Raises:
+        OSError: a manifest cannot be read.
+    """
     found = []
     for folder in folders:
         with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
@@ -86,7 +91,7 @@ def main(command: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=matte_folder())
     arguments = parser.parse_args(command)
     try:
-        pictures = tqdm(_pictures(arguments.folders), unit="picture", disable=None)
+        pictures = tqdm(pictures_of(arguments.folders), unit="picture", disable=None)
         written = write_mattes(pictures, arguments.network, arguments.out)
     except OSError as error:
         sys.stderr.write(f"{error}\n")

@@ -61,3 +61,9 @@ def test_every_typeface_here_sets_text() -> None:
         strokes = set_line("Hg 12.50", name, 20)
         assert strokes.max() > 0.9
         assert 10 < strokes.shape[0] < 40
+
+
+def test_every_typeface_here_draws_each_letter_differently() -> None:
+    for name in typefaces():
+        drawn = {set_line(letter, name, 20).tobytes() for letter in "aegnRH5"}
+        assert len(drawn) == 7, name

@@ -1,49 +1,17 @@
-import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
 from PIL import Image
 
-from morelli.data_pipeline.images import read_mask
-from morelli.data_pipeline.maker import KINDS, Pool, make, write_samples
+from morelli.data_pipeline.maker import KINDS, Pool, make
 from morelli.data_pipeline.maker.history import Step, encode
 from morelli.data_pipeline.maker.shortcuts import FEATURES, made_features, separability
-from morelli.data_pipeline.schema import CLASSES, ForensicSample, Verdict
+from morelli.data_pipeline.schema import CLASSES, Verdict
 
 SIDE = 128
-
-
-def _folder(root: Path, columns: list[str], rows: list[dict[str, str]]) -> Path:
-    with (root / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    return root
-
-
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
-    photos = tmp_path_factory.mktemp("photos")
-    generated = tmp_path_factory.mktemp("generated")
-    names = ("astronaut", "coffee", "chelsea", "rocket", "grass", "brick")
-    rows, made = [], []
-    for number, name in enumerate(names):
-        pixels = np.asarray(getattr(skimage.data, name)())
-        image = Image.fromarray(pixels).convert("RGB")
-        folder, table = (photos, rows) if number < 4 else (generated, made)
-        image.save(folder / f"{name}.png")
-        size = {"width": str(image.width), "height": str(image.height)}
-        row = {"path": f"{name}.png", "source": "scikit-image", "camera": "", **size}
-        table.append({**row, "label": "synthetic", "generator": "none"})
-    keep = ["path", "source", "camera", "width", "height"]
-    _folder(photos, keep, [{name: row[name] for name in keep} for row in rows])
-    _folder(generated, [*keep, "label", "generator"], made)
-    return Pool.from_folders(photos, generated, "train")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +64,21 @@ def test_a_verdict_or_kind_that_cannot_be_made_is_refused(pool: Pool) -> None:
     bare = Pool(pool.photographs, [])
     with pytest.raises(ValueError, match="no generated picture"):
         make(bare, 0, SIDE, verdict=Verdict.SYNTHETIC)
+    with pytest.raises(ValueError, match="no face is known"):
+        make(bare, 0, SIDE, "face")
     assert make(bare, 0, SIDE, "local_generation").mask.any()
+    assert make(bare, 0, SIDE, "reprocessed").verdict == Verdict.SYNTHETIC
+
+
+def test_a_portraits_twin_shows_the_face_that_was_forged(pool: Pool) -> None:
+    portraits = 0
+    for seed in range(60):
+        forged = make(pool, seed, 192, verdict=Verdict.TAMPERED)
+        if forged.kind == "face":
+            portraits += 1
+            twin = make(pool, seed, 192, verdict=Verdict.AUTHENTIC)
+            assert twin.parameters["host"] == forged.parameters["host"]
+    assert portraits
 
 
 def test_format_size_quality_and_history_tell_no_class_apart(pool: Pool) -> None:
@@ -130,18 +112,6 @@ def test_the_class_asked_for_changes_neither_size_nor_file(pool: Pool) -> None:
         assert files[0] == files[1] == files[2]
         firsts = [one.parameters["first"] for one in made]
         assert firsts[0] == firsts[1] == firsts[2]
-
-
-def test_written_samples_read_back_as_rows_files_and_masks(pool: Pool, tmp_path: Path) -> None:
-    manifest = write_samples(pool, tmp_path / "made", range(5), 96)
-    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
-    assert len(rows) == 5
-    for seed, row in enumerate(rows):
-        sample, made = ForensicSample.from_json(row), make(pool, seed, 96)
-        assert (manifest.parent / sample.image).read_bytes() == made.data
-        assert sample.mask is not None
-        assert np.array_equal(read_mask(manifest.parent / sample.mask, 96, 96), made.mask)
-        assert sample.verdict == made.verdict
 
 
 def test_pictures_at_camera_resolution_are_compressed_but_never_resized(pool: Pool) -> None:

@@ -1,0 +1,90 @@
+"""Files inside shards: a path may go on below a .tar or .parquet file, as `a/00000.tar/7.jpg`.
+
+So a manifest can name pictures and masks wherever they lie, and whoever opens pictures reads them
+there. Only what a shard's own index names is read; nothing is unpacked to the disk.
+"""
+
+import functools
+import tarfile
+from pathlib import Path
+from typing import Any
+
+SHARDS = (".tar", ".parquet")
+"""Suffixes of the files that hold others."""
+
+_PICTURE_COLUMNS = ("images", "mask")
+"""Columns of a parquet shard whose cells hold {"bytes", "path"}, or a list with one such."""
+
+
+def read_packed(path: Path, most: int = -1) -> bytes | None:
+    """Return a member of a shard, or its first `most` bytes; None if the path names none.
+
+    Raises:
+        OSError: the shard cannot be read.
+    """
+    shard = path.parent
+    if shard.suffix not in SHARDS or not shard.is_file():
+        return None
+    if shard.suffix == ".parquet":
+        group = _parquet_index(shard, _version(shard)).get(path.name)
+        return None if group is None else _cells(shard, _version(shard), group)[path.name]
+    place = _tar_index(shard, _version(shard)).get(path.name)
+    if place is None:
+        return None
+    with shard.open("rb") as file:
+        file.seek(place[0])
+        return file.read(place[1] if most < 0 else min(most, place[1]))
+
+
+def bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file or of a member of a shard.
+
+    Raises:
+        OSError: there is none.
+    """
+    data = read_packed(path)
+    return path.read_bytes() if data is None else data
+
+
+def _version(shard: Path) -> tuple[int, int]:
+    """Return what changes when a shard is written anew."""
+    status = shard.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+@functools.lru_cache(maxsize=256)
+def _tar_index(shard: Path, _: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """Return offset and size of each file by name."""
+    try:
+        with tarfile.open(shard, "r:") as archive:
+            return {one.name: (one.offset_data, one.size) for one in archive if one.isreg()}
+    except tarfile.TarError as error:
+        raise OSError(f"{shard}: is no whole tar archive ({error})") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _parquet_index(shard: Path, version: tuple[int, int]) -> dict[str, int]:
+    """Return the row group of each file by name."""
+    groups = range(_opened(shard).num_row_groups)
+    return {name: group for group in groups for name in _cells(shard, version, group)}
+
+
+@functools.lru_cache(maxsize=2)
+def _cells(shard: Path, _: tuple[int, int], group: int) -> dict[str, bytes]:
+    """Return the files in a row group by name; the last two groups read are kept."""
+    table = _opened(shard).read_row_group(group, columns=list(_PICTURE_COLUMNS))
+    cells: list[Any] = []
+    for row in table.to_pylist():
+        cells += [*(row["images"] or ()), row["mask"]]
+    return {cell["path"]: cell["bytes"] for cell in cells if cell and cell["bytes"]}
+
+
+def _opened(shard: Path) -> Any:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise OSError(f"{shard}: needs the package pyarrow: pip install 'morelli[data]'") from None
+    try:
+        return parquet.ParquetFile(shard)
+    except ArrowException as error:
+        raise OSError(f"{shard}: is no whole parquet file ({error})") from error
