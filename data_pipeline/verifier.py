@@ -28,10 +28,12 @@ MIN_ANOMALY_SHARE = 1 / 3
 MAX_NORMAL_SHARE = 0.01
 """A place is ordinary if less than this share of its pixels is anomalous."""
 
-_NUMBER = re.compile(
+NUMBER = re.compile(
     r"(?<![\w.])(-?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+))"
     r"(\s?%|\s?per ?cent)?"
 )
+"""A printed number, and the percent sign after it if there is one."""
+
 _BOUND_WORDS = {"up to": 1, "at most": 1, "no more than": 1, "at least": 0, "between": 0}
 # Longer lists are tables: among sixty-four coefficients any number would find its match.
 _LONGEST_DETAIL = 4
@@ -260,20 +262,21 @@ def _false_place(claim: Claim, measurement: Measurement, height: int, width: int
 
 
 def _false_number(sentence: str, measurement: Measurement) -> str | None:
-    offered = list(_numbers_of(measurement))
+    offered = list(numbers_of(measurement))
     if "reliab" in sentence.lower():
         offered.append(measurement.reliability)
-    for match in _NUMBER.finditer(sentence):
+    for match in NUMBER.finditer(sentence):
         before = sentence[: match.start()].rstrip().lower()
         bound = next((b for words, b in _BOUND_WORDS.items() if before.endswith(words)), None)
         percent = match[2] is not None and "%" not in measurement.unit
         true = offered if bound is None else [measurement.expected[bound]]
-        if not any(_agrees(match[1], percent, number) for number in true):
+        if not any(agrees(match[1], percent, number) for number in true):
             return f"The {measurement.instrument} instrument did not read {match[0]}."
     return None
 
 
-def _numbers_of(measurement: Measurement) -> Iterator[float]:
+def numbers_of(measurement: Measurement) -> Iterator[float]:
+    """Yield every number of a reading that a sentence may cite."""
     if measurement.value is not None:
         yield measurement.value
     yield from measurement.expected
@@ -294,7 +297,7 @@ def _numbers_in(detail: Any) -> Iterator[float]:
             yield from _numbers_in(item)
 
 
-def _agrees(printed: str, percent: bool, number: float) -> bool:
+def agrees(printed: str, percent: bool, number: float) -> bool:
     """Tell whether a number, rounded as printed, is the one that was printed."""
     said = float(printed.replace(",", ""))
     half_a_digit = 0.5 * 10.0 ** -len(printed.partition(".")[2])
