@@ -1,23 +1,19 @@
 """Shows scores on one HTML page: tables, curves, and pictures to judge the figures by."""
 
-import base64
 from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
-import jinja2
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
-from morelli.data_pipeline.images import ImageError, open_picture
+from morelli.data_pipeline.images import ImageError
 from morelli.eval.attacks import ATTACKS
 from morelli.eval.changes import Scale
 from morelli.eval.charts import Chart, Line
 from morelli.eval.predictions import AS_IS
 from morelli.eval.tables import sections_of
+from morelli.eval.thumbnails import as_uri, environment, grey, opened, outlined
 from morelli.eval.transforms import FAMILIES
 
 _THUMB = 240
@@ -40,10 +36,11 @@ def render_page(scores: Mapping[str, Any]) -> str:
 
     Pictures that are no longer there are left out, and so is what no set defines.
     """
-    template = _environment().get_template("evaluation.html")
+    template = environment().get_template("evaluation.html")
     sections = [section for section in sections_of(scores) if section[3]]
     return template.render(
         scores=scores,
+        split_figure=split_figure,
         main=[section for section in sections if section[0] in _FIRST],
         details=[section for section in sections if section[0] not in _FIRST],
         charts=[
@@ -122,55 +119,19 @@ def _gallery(gallery: Mapping[str, list[dict[str, Any]]]) -> list[tuple[str, lis
 def _views(one: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the picture with its truth drawn in, and its map, as data URIs with what they show."""
     try:
-        pixels = _reduced(open_picture(one["image"]).pixels)
+        pixels = opened(one["image"], _THUMB)
     except ImageError:
         return []
-    truth = _grey(one["mask"], pixels.shape[:2])
-    drawn = pixels.copy()
-    if truth is not None:
-        outlines, _ = cv2.findContours(
-            (truth > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-        )
-        cv2.drawContours(drawn, outlines, -1, (0, 0, 0), 4)
-        cv2.drawContours(drawn, outlines, -1, (255, 255, 255), 2)
-    views = [("picture" if truth is None else "picture, truth outlined", _uri(drawn))]
-    heat = _grey(one["map"], pixels.shape[:2])
+    truth = grey(one["mask"], pixels.shape[:2])
+    if truth is None:
+        views = [("picture", as_uri(pixels))]
+    else:
+        views = [("picture, truth outlined", as_uri(outlined(pixels, truth > 127)))]
+    heat = grey(one["map"], pixels.shape[:2])
     if heat is not None:
         coloured = cv2.applyColorMap(heat, cv2.COLORMAP_VIRIDIS)[..., ::-1]
-        views.append(("map", _uri(np.ascontiguousarray(coloured))))
+        views.append(("map", as_uri(np.ascontiguousarray(coloured))))
     return views
-
-
-def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    factor = min(1.0, _THUMB / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _grey(path: str | None, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    levels = None if path is None else cv2.imread(path, cv2.IMREAD_GRAYSCALE)
-    if levels is None:
-        return None
-    size = (shape[1], shape[0])
-    return np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _uri(pixels: NDArray[np.uint8]) -> str:
-    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["split_figure"] = split_figure
-    return environment
 
 
 def split_figure(cell: str) -> Markup | str:
