@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from morelli.data_pipeline.instruments import FACTS
 from morelli.data_pipeline.report import Report
 from morelli.model.conversation import GUIDE, MAX_TURNS, Hear, Turn, Words
 from morelli.serve.render import finding_text, percent
@@ -132,7 +133,7 @@ def _messages(report: Report, turns: list[Turn]) -> list[dict[str, str]]:
 
 
 def _facts(report: Report) -> str:
-    """Return what is known in words; the file's name is left out, since anyone can choose one."""
+    """Return what is known in words of ours, without the file's name and the writing in it."""
     low, high = map(percent, report.interval)
     manipulated = percent(1 - report.probability["authentic"])
     where = f" Marked as altered: {report.where}." if report.where else ""
@@ -143,7 +144,11 @@ def _facts(report: Report) -> str:
         "Findings:",
         *(f"{found.statement} {finding_text(found.as_json())}" for found in report.findings),
         "Measurements:",
-        *(f"{item.instrument}: {item.statement}" for item in report.measurements),
+        *(
+            f"{item.instrument}: {item.statement}"
+            for item in report.measurements
+            if item.instrument not in FACTS
+        ),
         "Limits:",
         *report.limits,
     ]

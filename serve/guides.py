@@ -82,6 +82,11 @@ GUIDES = {
         "A signature that does not fit the bytes, or one that declares a generator.",
         "That there are none: most pictures carry none. A valid signature is not a true claim.",
     ),
+    "visible-text": Guide(
+        "Finds writing in the picture and quotes the largest, so that you can look it up.",
+        "Words that do not fit what is shown, broken letters, a name or a date to check elsewhere.",
+        "How much writing there is: that says nothing. What it says is quoted, not judged.",
+    ),
 }
 """Instrument -> how to read it; one without a line here gets `guide_of`'s general advice."""
 

@@ -15,6 +15,7 @@ from morelli.data_pipeline.instruments.provenance import measure_c2pa
 from morelli.data_pipeline.instruments.resampling import measure_resampling
 from morelli.data_pipeline.instruments.sharpness import measure_sharpness
 from morelli.data_pipeline.instruments.spectrum import measure_spectrum
+from morelli.data_pipeline.instruments.visible_text import measure_visible_text
 from morelli.data_pipeline.schema import Measurement
 
 INSTRUMENTS: dict[str, Callable[[Picture], Measurement]] = {
@@ -30,8 +31,15 @@ INSTRUMENTS: dict[str, Callable[[Picture], Measurement]] = {
     "spectrum": measure_spectrum,
     "metadata": measure_metadata,
     "c2pa": measure_c2pa,
+    "visible-text": measure_visible_text,
 }
 """Every instrument by its name, in the order in which reports list them."""
+
+FACTS = frozenset({"visible-text"})
+"""Instruments that tell what is there: nothing they read is an anomaly, so no range is fitted.
+
+What they say may quote the picture, so it is put to no language model.
+"""
 
 
 def measure(picture: Picture, names: Collection[str] | None = None) -> tuple[Measurement, ...]:

@@ -35,7 +35,7 @@ from scipy.stats import beta
 from tqdm import tqdm
 
 from morelli.data_pipeline.images import Picture, open_picture, picture_from_bytes
-from morelli.data_pipeline.instruments import INSTRUMENTS
+from morelli.data_pipeline.instruments import FACTS, INSTRUMENTS
 from morelli.data_pipeline.verifier import cannot_tell
 
 FOLDS = 5
@@ -295,8 +295,9 @@ def together(
 def _arguments(command: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fit_ranges", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("photos", type=Path, help="folder with manifest.csv (path, source, camera)")
-    parser.add_argument("--instruments", nargs="+", choices=list(INSTRUMENTS))
-    parser.add_argument("--keep", nargs="+", default=[], choices=list(INSTRUMENTS))
+    fitted = [name for name in INSTRUMENTS if name not in FACTS]
+    parser.add_argument("--instruments", nargs="+", choices=fitted)
+    parser.add_argument("--keep", nargs="+", default=[], choices=fitted)
     parser.add_argument("--target", type=float, default=TARGET)
     parser.add_argument("--versions", type=int, default=len(HISTORIES))
     parser.add_argument("--cache", type=Path)
