@@ -41,7 +41,7 @@ _TRUE_SHARE = 0.3
 _Option = TypeVar("_Option")
 
 _COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_RULES = {
+RULES = {
     **SHARED,
     "stays": "the verdict (stays|remains|is still) {verdict}|my verdict (stays|remains|is still)"
     " {verdict}|I (keep|hold|stand by) the verdict {verdict}|(nothing here|none of this) changes"
@@ -58,6 +58,7 @@ _RULES = {
     "do_not_tell": "(neither the readings nor the findings|the readings do not|no reading can|the"
     " findings do not) (tell|show|say)",
 }
+"""Patterns that questions and answers share."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +71,7 @@ class _Case:
     rng: np.random.Generator
 
     def say(self, pattern: str, **words: str) -> str:
-        said = expand(pattern, _RULES, lambda count: int(self.rng.integers(count)))
+        said = expand(pattern, RULES, lambda count: int(self.rng.integers(count)))
         known = {"verdict": str(self.outcome.verdict), "chance": percent(self.outcome.probability)}
         # Filled in part by part, because patterns carry fields of several fillings.
         for name, value in {**known, **words}.items():
