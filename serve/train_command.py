@@ -200,7 +200,7 @@ def _finish(work: Callable[[], Path]) -> int:
 
     from morelli.model.base_weights import PullError
     from morelli.model.checkpoint import CheckpointError
-    from morelli.training.loop import TrainingError
+    from morelli.training.resuming import TrainingError
 
     try:
         folder = work()

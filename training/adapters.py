@@ -1,7 +1,8 @@
 """Which parts of a ForgeryVLM learn: low-rank updates of the towers, everything ours in full."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
+import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
@@ -48,24 +49,34 @@ def adapt(model: ForgeryVLM, rank: int = 16, language_rank: int = 8) -> PeftMode
     return get_peft_model(model, lora_config(model, rank, language_rank))
 
 
-def parameter_groups(
-    model: nn.Module, low_rank_rate: float, full_rate: float
-) -> Iterable[dict[str, object]]:
-    """Split what learns into low-rank updates with norms, and the parts trained in full.
+@dataclass(frozen=True)
+class Rates:
+    """How fast what learns does so.
 
-    Args:
-        model: adapted.
-        low_rank_rate: learning rate of the low-rank updates; above 2e-4 CLIP drifts.
-        full_rate: learning rate of the rest.
+    Attributes:
+        low_rank: learning rate of the low-rank updates and of norms; above 2e-4 CLIP drifts.
+        full: learning rate of the parts trained in full.
+        decay: of the weights.
     """
-    low: list[nn.Parameter] = []
-    full: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        gentle = "lora_" in name or "layer_norm" in name or "pre_layrnorm" in name
-        (low if gentle else full).append(parameter)
-    return [{"params": low, "lr": low_rank_rate}, {"params": full, "lr": full_rate}]
+
+    low_rank: float
+    full: float
+    decay: float = 0.02
+
+    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser of what learns in an adapted model."""
+        low: list[nn.Parameter] = []
+        full: list[nn.Parameter] = []
+        single: list[nn.Parameter] = []
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            gentle = "lora_" in name or "layer_norm" in name or "pre_layrnorm" in name
+            # single numbers are never shared out: no kernel of the optimiser may mix them in
+            (low if gentle else full if parameter.dim() else single).append(parameter)
+        groups = [(low, self.low_rank), (full, self.full), (single, self.full)]
+        learned = [{"params": found, "lr": rate} for found, rate in groups if found]
+        return torch.optim.AdamW(learned, weight_decay=self.decay)
 
 
 def freeze_encoders(model: ForgeryVLM) -> None:

@@ -14,23 +14,24 @@ import torch
 from torch import Tensor
 
 from morelli.model.forgery_vlm import ForgeryVLM
-from morelli.model.precision import fastest_dtype
 from morelli.model.vision import ForgeryVision, ViewFeatures
 
 
 class FeatureCache:
     """Stands in for the forward pass of the encoders; the least recently used pictures go first."""
 
-    def __init__(self, vision: ForgeryVision, limit: int) -> None:
+    def __init__(self, vision: ForgeryVision, limit: int, bf16: bool) -> None:
         """Wrap the encoders.
 
         Args:
             vision: with nothing in it that learns, but for the summary that is not in its forward.
             limit: of memory, in bytes.
+            bf16: let matrix products run in bfloat16.
         """
         self._vision = vision
         self._encode: Callable[[Tensor], ViewFeatures] = vision.forward
         self._limit = limit
+        self._bf16 = bf16
         self._bytes = 0
         self._kept: OrderedDict[bytes, ViewFeatures] = OrderedDict()
         self.computed = 0
@@ -59,12 +60,11 @@ class FeatureCache:
     def _computed(self, views: Tensor) -> ViewFeatures:
         self._vision.eval()
         self.computed += 1
-        enabled = fastest_dtype() is torch.bfloat16
         # An evaluation may run in inference mode, whose tensors no gradient may meet later.
         with (
             torch.inference_mode(False),
             torch.no_grad(),
-            torch.autocast(views.device.type, torch.bfloat16, enabled=enabled),
+            torch.autocast(views.device.type, torch.bfloat16, enabled=self._bf16),
         ):
             return _single(self._encode(views[None].clone()))
 
@@ -76,12 +76,15 @@ class FeatureCache:
             self._bytes -= _bytes_of(oldest)
 
 
-def cache_features(model: ForgeryVLM, limit: int = 1_000_000_000) -> FeatureCache:
+def cache_features(
+    model: ForgeryVLM, limit: int = 1_000_000_000, bf16: bool = False
+) -> FeatureCache:
     """Cache what the frozen encoders of a model see, until the cache is closed.
 
     Args:
         model: whose encoders do not learn.
         limit: of memory, in bytes.
+        bf16: let their matrix products run in bfloat16.
 
     Raises:
         ValueError: a part of the encoders learns.
@@ -94,7 +97,7 @@ def cache_features(model: ForgeryVLM, limit: int = 1_000_000_000) -> FeatureCach
     ]
     if learned:
         raise ValueError(f"features of encoders that learn cannot be kept; {learned[0]} does")
-    cache = FeatureCache(vision, limit)
+    cache = FeatureCache(vision, limit, bf16)
     vision.__dict__["forward"] = cache  # found before the class's own
     return cache
 

@@ -20,11 +20,11 @@ from trl import GRPOTrainer
 from morelli.data_pipeline.maker import Pool
 from morelli.data_pipeline.prompts import SYSTEM, question
 from morelli.model.forgery_vlm import ForgeryVLM
-from morelli.model.precision import fastest_dtype
-from morelli.training.adapters import freeze_encoders, parameter_groups
+from morelli.training.adapters import Rates, freeze_encoders
 from morelli.training.cases import Case, made_cases
 from morelli.training.conversations import UNKNOWN, altered_shares
 from morelli.training.feature_cache import cache_features
+from morelli.training.full_shards import gathered
 from morelli.training.held_out import (
     before_training,
     held_out,
@@ -34,6 +34,7 @@ from morelli.training.held_out import (
 )
 from morelli.training.loop import forgery_vlm
 from morelli.training.losses import mask_loss
+from morelli.training.resuming import last_checkpoint
 from morelli.training.rewards import REWARDS, RewardWeights, constant_share
 from morelli.training.rewards.rollout import Rollout
 from morelli.training.rollouts import RolloutReader
@@ -45,8 +46,9 @@ from morelli.training.run_folder import (
     save_checkpoint,
     write_settings,
 )
+from morelli.training.shared_trainer import SharedTrainer
 from morelli.training.start import Start, start_from
-from morelli.training.strategy import strategy_settings
+from morelli.training.strategy import runs_in_bf16, strategy_settings
 
 FIRST_SEED = 500_000_000
 """Of the pictures that are learned from; supervised training counts up from far below."""
@@ -76,6 +78,7 @@ class PolicyConfig:
         save_steps: steps between two resumable checkpoints.
         report_to: "none", "tensorboard" or "trackio".
         strategy: how several processes share the work: "ddp", "fsdp", "zero2" or "zero3".
+        precision: of matrix products, "float32" or "bfloat16"; "auto" takes what is faster.
     """
 
     steps: int = 200
@@ -94,6 +97,7 @@ class PolicyConfig:
     save_steps: int = 25
     report_to: str = "none"
     strategy: str = "ddp"
+    precision: str = "auto"
 
     @property
     def rewards(self) -> dict[str, float]:
@@ -126,7 +130,7 @@ class GRPOConfig:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
 
 
-class ForgeryGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+class ForgeryGRPOTrainer(SharedTrainer, GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer, told of the mask: in the rewards, and in the loss."""
 
     def __init__(self, reader: RolloutReader, mask_weight: float, **settings: Any) -> None:
@@ -135,10 +139,10 @@ class ForgeryGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         Args:
             reader: of the model that is trained; its encoders do not learn.
             mask_weight: of the mask loss.
-            settings: TRL's own.
+            settings: TRL's own, and those of a `SharedTrainer`.
         """
         super().__init__(**settings)
-        self.features = cache_features(reader.model)
+        self.features = cache_features(reader.model, bf16=self.args.bf16)
         self._reader = reader
         self._mask_weight = mask_weight
 
@@ -161,7 +165,9 @@ class ForgeryGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
-        outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        # Answers differ in length and masks in number, so that each process needs it all at hand.
+        with gathered(self.model):
+            outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
         truth = self._targets([row["case"] for row in inputs])
         return {**outputs, "mask_truth": truth.to(outputs["completion_ids"].device)}
 
@@ -251,22 +257,27 @@ def trainer_of(
         cases: to learn from.
         out: folder of the run.
         config: options.
+
+    Raises:
+        ValueError: a setting that does not exist, or a strategy that this cannot run under.
     """
+    if config.strategy == "zero3":
+        raise ValueError("zero3 cannot sample answers of several lengths; take --strategy fsdp")
     out.mkdir(parents=True, exist_ok=True)
     model = forgery_vlm(start.model)
     freeze_encoders(model)
     _freeze_idle_heads(model)
-    groups = parameter_groups(start.model, config.low_rank_rate, config.full_rate)
     return ForgeryGRPOTrainer(
         RolloutReader(model, start.processor, start.calibrator),
         config.mask_weight,
+        strategy=config.strategy,
+        optimizer_of=Rates(config.low_rank_rate, config.full_rate, decay=0.0).optimizer,
         model=start.model,
         reward_funcs=[_reward_function(name) for name in config.rewards],
         args=_arguments(out, config),
         train_dataset=prompts_of(cases),
         processing_class=start.processor,
         callbacks=[MetricsFile(out)],
-        optimizers=(torch.optim.AdamW(list(groups), weight_decay=0.0), None),
     )
 
 
@@ -278,12 +289,13 @@ def _arguments(out: Path, config: PolicyConfig) -> TRLConfig:
         max_completion_length=config.most_tokens, temperature=config.temperature,
         beta=config.divergence, loss_type="grpo", reward_weights=list(config.rewards.values()),
         multi_objective_aggregation="normalize_then_sum", gradient_checkpointing=False,
-        bf16=fastest_dtype() is torch.bfloat16, lr_scheduler_type="constant_with_warmup",
+        lr_scheduler_type="constant_with_warmup",
         warmup_steps=config.warmup, max_grad_norm=1.0, seed=config.seed,
         logging_steps=config.log_steps, save_steps=config.save_steps, save_total_limit=1,
         report_to=[config.report_to], remove_unused_columns=False,
         # The mask decoder runs behind the wrapper's forward pass, which a search would not see.
-        **{**strategy_settings(config.strategy, out), "ddp_find_unused_parameters": False},
+        **{**strategy_settings(config.strategy, out, runs_in_bf16(config.precision)),
+           "ddp_find_unused_parameters": False},
     )  # fmt: skip
 
 
@@ -297,7 +309,9 @@ def _freeze_idle_heads(model: ForgeryVLM) -> None:
 
 def train(trainer: ForgeryGRPOTrainer, out: Path) -> None:
     """Train, or go on with the run found in `out`."""
-    trainer.train(resume_from_checkpoint=any(out.glob("checkpoint-*")) or None)
+    found = last_checkpoint(out)
+    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    trainer.make_whole()
 
 
 def run(config: GRPOConfig) -> Path:

@@ -13,7 +13,7 @@ from morelli.model.base_model import build_base_model
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.presets import PRESETS
 from morelli.model.views import RGB_CHANNELS
-from morelli.training.adapters import adapt, parameter_groups
+from morelli.training.adapters import Rates, adapt
 from morelli.training.loop import LoopConfig, Objective, forgery_vlm, pictures_seen, train
 from morelli.training.losses import mask_loss, verdict_loss
 from morelli.training.tiles import SYNTHETIC, MadeTiles, TilePlan, collate_views
@@ -135,7 +135,7 @@ def run(config: LocaliseConfig) -> Path:
         Objective(localise_terms, WEIGHTS),
         MadeTiles(pool, forgery_vlm(model).config, plan),
         collate_views,
-        parameter_groups(model, config.low_rank_rate, config.full_rate),
+        Rates(config.low_rank_rate, config.full_rate),
         config.out,
         config.loop,
     )

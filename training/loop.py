@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +12,22 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArguments
 
 from morelli.model.checkpoint import save_adapter, write_list
 from morelli.model.forgery_vlm import ForgeryVLM
-from morelli.model.precision import fastest_dtype
+from morelli.training.adapters import Rates
 from morelli.training.averaging import MovingAverage
+from morelli.training.resuming import TrainingError, last_checkpoint, step_of
 from morelli.training.run_folder import MetricsFile
-from morelli.training.strategy import strategy_settings
+from morelli.training.shared_trainer import SharedTrainer
+from morelli.training.strategy import runs_in_bf16, strategy_settings
 
 Terms = Callable[[ForgeryVLM, dict[str, Tensor]], dict[str, Tensor]]
 """Loss terms of one batch by name."""
 
 Collate = Callable[[list[Any]], dict[str, Any]]
 """Joins what a data set yields to a batch."""
-
-
-class TrainingError(RuntimeError):
-    """Training that cannot go on; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,7 @@ class LoopConfig:
         patience: validations without a better loss after which training stops.
         report_to: "none", "tensorboard" or "trackio"; metrics.jsonl is written always.
         strategy: how several processes share the work: "ddp", "fsdp", "zero2" or "zero3".
+        precision: of matrix products, "float32" or "bfloat16"; "auto" takes what is faster.
     """
 
     steps: int = 1000
@@ -61,6 +60,7 @@ class LoopConfig:
     patience: int = 5
     report_to: str = "none"
     strategy: str = "ddp"
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Feed:
     validation: IterableDataset[Any] | None = None
 
 
-class _TermsTrainer(Trainer):  # type: ignore[misc]
+class _TermsTrainer(SharedTrainer):
     """transformers' loop over an `Objective`."""
 
     def __init__(self, objective: Objective, **settings: Any) -> None:
@@ -160,8 +160,9 @@ def _terms_for_forward(model: PeftModel, terms: Terms) -> Iterator[None]:
 def pictures_seen(out: Path, options: LoopConfig) -> int:
     """Return how many pictures a run has used up, so that a resumed one does not see them again."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
-    steps = [int(path.name.rpartition("-")[2]) for path in out.glob("checkpoint-*")]
-    return max(steps, default=0) * options.pictures * options.accumulate * processes
+    checkpoint = last_checkpoint(out)
+    steps = step_of(checkpoint) if checkpoint else 0
+    return steps * options.pictures * options.accumulate * processes
 
 
 def _arguments(out: Path, options: LoopConfig, validates: bool) -> TrainingArguments:
@@ -175,13 +176,14 @@ def _arguments(out: Path, options: LoopConfig, validates: bool) -> TrainingArgum
         per_device_train_batch_size=options.pictures, dataloader_num_workers=options.workers,
         gradient_accumulation_steps=options.accumulate,
         dataloader_prefetch_factor=4 if options.workers else None,
-        bf16=fastest_dtype() == torch.bfloat16, lr_scheduler_type="cosine",
+        lr_scheduler_type="cosine",
         warmup_steps=options.warmup, max_grad_norm=1.0, logging_steps=options.log_steps,
         save_steps=options.save_steps, save_total_limit=1, remove_unused_columns=False,
         report_to=[options.report_to], seed=options.seed, ignore_data_skip=True,
         # Each process takes its share of the stream; scattering one batch needs equal lengths.
         accelerator_config={"dispatch_batches": False},
-        **(validation if validates else {}), **strategy_settings(options.strategy, out),
+        **(validation if validates else {}),
+        **strategy_settings(options.strategy, out, runs_in_bf16(options.precision)),
     )  # fmt: skip
 
 
@@ -189,7 +191,7 @@ def fit(
     model: PeftModel,
     objective: Objective,
     feed: Feed,
-    groups: Iterable[dict[str, object]],
+    rates: Rates,
     out: Path,
     options: LoopConfig,
 ) -> bool:
@@ -201,7 +203,7 @@ def fit(
         model: adapted; only what has `requires_grad` learns.
         objective: what is minimised.
         feed: pictures.
-        groups: parameters with their learning rates.
+        rates: of learning.
         out: folder of the run.
         options: of the loop.
 
@@ -209,20 +211,26 @@ def fit(
         Whether this process is the one that writes.
 
     Raises:
-        TrainingError: the loss is not a number.
+        TrainingError: the loss is not a number, or the memory or the disk does not suffice.
     """
     out.mkdir(parents=True, exist_ok=True)
     average = MovingAverage(model) if feed.validation is None else None
+    if average is not None and options.strategy.startswith("zero"):
+        raise TrainingError(
+            f"{options.strategy} keeps no weights that a moving average could follow; "
+            "take --strategy ddp or fsdp for this stage"
+        )
     callbacks: list[TrainerCallback] = [MetricsFile(out)]
     callbacks.append(average or EarlyStoppingCallback(options.patience))
     trainer = _TermsTrainer(
-        objective, model=model, args=_arguments(out, options, average is None),
-        data_collator=feed.collate, callbacks=callbacks, train_dataset=feed.train,
-        eval_dataset=feed.validation,
-        optimizers=(torch.optim.AdamW(list(groups), weight_decay=0.02), None),
+        objective, strategy=options.strategy, optimizer_of=rates.optimizer, model=model,
+        args=_arguments(out, options, average is None), data_collator=feed.collate,
+        callbacks=callbacks, train_dataset=feed.train, eval_dataset=feed.validation,
     )  # fmt: skip
+    found = last_checkpoint(out)
     with _terms_for_forward(model, objective.terms):
-        trainer.train(resume_from_checkpoint=any(out.glob("checkpoint-*")) or None)
+        trainer.train(resume_from_checkpoint=str(found) if found else None)
+    trainer.make_whole()
     if average is not None:
         average.copy_to(model)
     return bool(trainer.is_world_process_zero())
@@ -233,12 +241,12 @@ def train(
     objective: Objective,
     data: IterableDataset[dict[str, Tensor]],
     collate: Collate,
-    groups: Iterable[dict[str, object]],
+    rates: Rates,
     out: Path,
     options: LoopConfig,
 ) -> Path:
     """Train on a stream, as `fit` does, and return the averaged adapter, a checkpoint."""
-    writes = fit(model, objective, Feed(data, collate), groups, out, options)
+    writes = fit(model, objective, Feed(data, collate), rates, out, options)
     folder = out / "adapter"
     if writes:
         save_adapter(model, forgery_vlm(model).config, folder)

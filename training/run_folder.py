@@ -1,6 +1,5 @@
 """The folder of a run: its settings, what was logged, curves, the checkpoint and a model card."""
 
-import copy
 import json
 import math
 import re
@@ -152,7 +151,7 @@ def save_checkpoint(
     """Write what `Examiner.load` reads: an adapter, or a full model if no base was pulled.
 
     Args:
-        model: trained; left as it is.
+        model: trained; one without a base is merged in place.
         processor: that fits it.
         calibrator: stored beside it.
         folder: made if missing.
@@ -165,7 +164,7 @@ def save_checkpoint(
     if inner.config.base:
         save_adapter(model, inner.config, folder)
     else:
-        copy.deepcopy(model).merge_and_unload().save_pretrained(str(folder))
+        model.merge_and_unload().save_pretrained(str(folder))
         processor.save_pretrained(folder)
     calibrator.save(folder)
     (folder / "README.md").write_text(str(card))

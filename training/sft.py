@@ -13,7 +13,7 @@ from morelli.eval.calibrate import Reading
 from morelli.eval.calibrate import fit as fit_calibrator
 from morelli.eval.pixel_metrics import PixelCounts
 from morelli.model.calibration import Calibrator
-from morelli.training.adapters import freeze_encoders, parameter_groups
+from morelli.training.adapters import Rates, freeze_encoders
 from morelli.training.cases import Case, Cases, sample_cases
 from morelli.training.feature_cache import cache_features
 from morelli.training.held_out import (
@@ -29,6 +29,7 @@ from morelli.training.own_data import Lessons, Numbers, read_samples, split
 from morelli.training.rollouts import RolloutReader, sample_answers
 from morelli.training.run_folder import CHECKPOINT, SETTINGS, Card, save_checkpoint, write_settings
 from morelli.training.start import Start, start_from
+from morelli.training.strategy import runs_in_bf16
 
 SAMPLES = "samples"
 
@@ -93,9 +94,13 @@ def run(config: SFTConfig) -> Path:
         sample_cases(part, names) for part in (parts.train, parts.validation, parts.test)
     )
     freeze_encoders(forgery_vlm(begun.model))
-    cache = cache_features(forgery_vlm(begun.model))
+    bf16 = runs_in_bf16(config.loop.precision)
+    cache = cache_features(forgery_vlm(begun.model), bf16=bf16)
     reader = RolloutReader(forgery_vlm(begun.model), begun.processor, begun.calibrator)
     before = before_training(reader, test, config.most_tokens, config.out)
+    if config.loop.strategy == "zero3":
+        # Its processes gather weights together, so all must run the encoders equally often.
+        cache.close()
     if not learn(begun, train, validation, config):
         return config.out
     sources = [sample.source or sample.id for sample in parts.validation]
@@ -137,8 +142,8 @@ def learn(begun: Start, train: Cases, validation: Cases, config: SFTConfig) -> b
     seen = pictures_seen(config.out, config.loop)
     feed = Feed(Numbers(seen), lessons, Numbers(-len(validation), len(validation)))
     objective = Objective(InstructTerms(begun.processor.verdict_ids), WEIGHTS)
-    groups = parameter_groups(begun.model, config.low_rank_rate, config.full_rate)
-    return fit(begun.model, objective, feed, groups, config.out, config.loop)
+    rates = Rates(config.low_rank_rate, config.full_rate)
+    return fit(begun.model, objective, feed, rates, config.out, config.loop)
 
 
 def calibrate(begun: Start, validation: Cases, sources: Sequence[str]) -> Calibrator:

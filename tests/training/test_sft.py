@@ -15,8 +15,9 @@ from morelli.training.adapters import freeze_encoders
 from morelli.training.cases import Cases
 from morelli.training.export import export
 from morelli.training.feature_cache import cache_features
-from morelli.training.loop import LoopConfig, TrainingError
+from morelli.training.loop import LoopConfig
 from morelli.training.own_data import Lessons
+from morelli.training.resuming import TrainingError
 from morelli.training.rollouts import RolloutReader, sample_answers
 from morelli.training.run_folder import read_metrics
 from morelli.training.sft import SFTConfig, learn, run
