@@ -11,11 +11,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from morelli.data_pipeline.images import write_map, write_mask
+from morelli.data_pipeline.places import NINTHS, box_of
+from morelli.data_pipeline.schema import Finding, Polarity, Status
+from morelli.data_pipeline.verifier import rationale_of
+from morelli.eval.claims import answer_record
 from morelli.eval.predictions import FILE, MODEL
 from morelli.eval.scoring import score
 
@@ -23,7 +28,7 @@ _WHOLE = 10_000
 
 
 def write_predictions(folder: Path, count: int, side: int) -> Path:
-    """Write predictions of which two in three are tampered, with maps as soft as real ones.
+    """Write predictions of which two in three are tampered, with words, and maps as real ones.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -48,10 +53,24 @@ def write_predictions(folder: Path, count: int, side: int) -> Path:
                 "mask": f"{number}-mask.png" if tampered else None, "checkpoint": "none",
                 "verdict": "tampered" if chance > 0.5 else "authentic",
                 "probability": {"authentic": 1 - chance, "tampered": chance, "synthetic": 0},
-                "maps": {MODEL: f"{number}-map.png"},
+                "maps": {MODEL: f"{number}-map.png"}, "answer": _answer(number, side),
             }  # fmt: skip
             file.write(json.dumps(line) + "\n")
     return path
+
+
+def _answer(number: int, side: int) -> dict[str, Any]:
+    """Return an answer of four claims, as long as the model's."""
+    found = [
+        Finding(
+            f"F{index + 1}", "noise", Polarity.ANOMALOUS, place, box_of(place, side, side),
+            f"The grain in the {place} is {number / 100} times as strong as elsewhere in the "
+            "picture, where untouched photographs have up to 1.8. The altered part lies there.",
+            number / 100, (0.2, 1.8), "times", 0.9, Status.CONFIRMED, "It reads so.",
+        )
+        for index, place in enumerate(NINTHS[:4])
+    ]  # fmt: skip
+    return answer_record(rationale_of(found), 0, found)
 
 
 def _measure(path: Path) -> None:
