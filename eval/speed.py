@@ -1,22 +1,21 @@
 """Measures how fast and how large an examination is, beside what this machine can do at most.
 
-    python -m morelli.eval.speed [--checkpoint DIR] [--photo FILE] [--out FILE]
-
-Start-up is timed in a process of its own. Everything else runs warm in one process: the pictures
-are opened, looked at and put into words a few times, and the median counts. Peak memory is read
-before the machine's own figures are measured, since those need large arrays.
+Start-up is timed in a process of its own, and so is the memory of each stage. Everything else runs
+warm in one process: the pictures are opened, looked at and put into words a few times, and the
+median counts. Bounds are measured in the same run: matrix products for encoders and prompt, memory
+for words that are written one token at a time (`bounds`). Last, the same pictures go through a
+plain loop over Hugging Face's `generate` (`plain_loop`). `morelli eval speed` runs it.
 """
 
-import argparse
-import json
 import os
 import platform
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -28,21 +27,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from morelli.data_pipeline.images import ImageError, open_picture, picture_from_bytes
+from morelli.data_pipeline.images import open_picture, picture_from_bytes
+from morelli.eval.stage_memory import measure_memory
 
 if TYPE_CHECKING:
+    from morelli.eval.bounds import Peaks
     from morelli.model.examiner import Examiner
 
-SIZES = {"1 megapixel": (1168, 876), "12 megapixels": (4000, 3000)}
-"""Name -> (width, height) in pixels."""
+MEGAPIXELS = (1.0, 12.0)
+"""Sizes of pictures, unless others are asked for."""
 
-_LONGEST = {"1 megapixel": 4, "12 megapixels": 25}
-"""Seconds that a picture may take to verdict and map, by the names of `SIZES`."""
+_LONGEST = {1.0: 4, 12.0: 25}
+"""Megapixels -> seconds that a picture may take to verdict and map."""
 
 _QUALITY = 90
-_MATRIX = 2048
-_MEGABYTE = 1_000_000
-_READ_BYTES = 512 * _MEGABYTE
+_STABILITY = "stability"
 _START = (
     "import sys, time; start = time.perf_counter(); from pathlib import Path; "
     "from morelli.model.examiner import Examiner; loaded = time.perf_counter(); "
@@ -60,12 +59,33 @@ class Figure:
         value: the number.
         unit: what it counts.
         goal: what it must reach, in words; empty where nothing is asked.
+        bound: what it could be at best on this machine, None where nothing bounds it.
     """
 
     name: str
     value: float
     unit: str
     goal: str = ""
+    bound: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is measured.
+
+    Attributes:
+        checkpoint: of the model, None for the one that ships.
+        photo: enlarged or reduced to each size; None makes a picture.
+        megapixels: sizes of the pictures.
+        repeats: runs at a megapixel; larger pictures get fewer.
+        plain: pictures that go through the plain loop as well, 0 leaves it out.
+    """
+
+    checkpoint: Path | None = None
+    photo: Path | None = None
+    megapixels: Sequence[float] = MEGAPIXELS
+    repeats: int = 3
+    plain: int = 3
 
 
 def made_photograph(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -84,10 +104,20 @@ def made_photograph(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]
     return np.asarray(np.clip(128 + 40 * field + edges + grain, 0, 255), np.uint8)
 
 
-def _jpeg(width: int, height: int, photo: Path | None) -> bytes:
-    """Return a JPEG of this size: a photograph filled to it, or a made picture."""
+def size_of(megapixels: float) -> tuple[int, int]:
+    """Return (width, height) in pixels of a picture of 4 : 3."""
+    return round((megapixels * 1e6 * 4 / 3) ** 0.5), round((megapixels * 1e6 * 3 / 4) ** 0.5)
+
+
+def picture_of(megapixels: float, photo: Path | None, seed: int = 0) -> bytes:
+    """Return a JPEG of a size: a photograph filled to it, or a made picture.
+
+    Raises:
+        ImageError: the photograph cannot be opened.
+    """
+    width, height = size_of(megapixels)
     if photo is None:
-        pixels = made_photograph(width, height)
+        pixels = made_photograph(width, height, seed)
     else:
         image = open_picture(photo).pixels
         scale = max(width / image.shape[1], height / image.shape[0])
@@ -95,7 +125,7 @@ def _jpeg(width: int, height: int, photo: Path | None) -> bytes:
         size = (max(width, round(image.shape[1] * scale)),
                 max(height, round(image.shape[0] * scale)))  # fmt: skip
         filled = cv2.resize(image, size, interpolation=filter_)[:height, :width]
-        pixels = np.ascontiguousarray(filled)
+        pixels = np.ascontiguousarray(filled, np.uint8)
     stream = BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()
@@ -121,18 +151,24 @@ def measure_start(checkpoint: Path | None) -> list[Figure]:
     ]
 
 
-def measure_looks(examiner: "Examiner", data: bytes, name: str, repeats: int) -> list[Figure]:
+def measure_looks(
+    examiner: "Examiner", data: bytes, megapixels: float, repeats: int
+) -> list[Figure]:
     """Time a JPEG's bytes to verdict and map, the median of some runs, and each stage of it.
 
     Trying what mild changes do to the verdict is a stage that comes on top.
     """
+    name = _named(megapixels)
     runs = []
-    for _ in tqdm(range(repeats), desc=name, unit="run"):
+    for _ in tqdm(range(max(1, round(repeats / max(1, megapixels)))), desc=name, unit="run"):
         start = time.perf_counter()
         look = examiner.look(picture_from_bytes(data, f"{name}.jpg"))
         whole = time.perf_counter() - start
-        runs.append({"verdict and map": whole - look.seconds["stability"], **look.seconds})
-    goals = {"verdict and map": f"at most {_LONGEST[name]}", "stability": "at most 1.5"}
+        runs.append({"verdict and map": whole - look.seconds[_STABILITY], **look.seconds})
+    longest = _LONGEST.get(megapixels)
+    goals = {_STABILITY: "at most 1.5"}
+    if longest is not None:
+        goals["verdict and map"] = f"at most {longest}"
     return [
         Figure(f"{name}: {stage}", statistics.median(run[stage] for run in runs), "s",
                goals.get(stage, ""))
@@ -140,17 +176,84 @@ def measure_looks(examiner: "Examiner", data: bytes, name: str, repeats: int) ->
     ]  # fmt: skip
 
 
-def measure_words(examiner: "Examiner", data: bytes, repeats: int) -> list[Figure]:
+def measure_rates(
+    examiner: "Examiner", data: bytes, looks: Sequence[Figure], peaks: "Peaks"
+) -> tuple[list[Figure], list[Figure]]:
+    """Hold the seconds of encoders and prompt against the operations that they take.
+
+    Args:
+        examiner: that was timed.
+        data: the JPEG that was timed.
+        looks: what `measure_looks` returned of it.
+        peaks: of this machine.
+
+    Returns:
+        The looks, with the least seconds that encoders, prompt and both could take beside them;
+        and the operations a second that both reached.
+    """
+    from morelli.eval.bounds import count_work
+
+    work = count_work(examiner, picture_from_bytes(data, "counted.jpg"))
+    peak = peaks.of(examiner.dtype)
+    needed = {"encoders": work.encoders, "verdict": work.prompt}
+    least = {stage: operations / peak for stage, operations in needed.items()}
+    least["verdict and map"] = (work.encoders + work.prompt + work.rest) / peak
+    bounded, rates = [], []
+    for one in looks:
+        size, _, stage = one.name.partition(": ")
+        bounded.append(Figure(one.name, one.value, one.unit, one.goal, least.get(stage)))
+        if stage in needed:
+            reached = needed[stage] / one.value / 1e9
+            rates.append(Figure(f"{size}: {stage}, counted", needed[stage] / 1e9, "GFLOP"))
+            rates.append(Figure(f"{size}: {stage}, reached", reached, "GFLOP/s", "", peak / 1e9))
+    return bounded, rates
+
+
+def measure_words(examiner: "Examiner", data: bytes, repeats: int, peaks: "Peaks") -> list[Figure]:
     """Time the words of a whole examination: tokens of all runs over seconds of all runs."""
+    from morelli.eval.bounds import bytes_of_a_token
+
     picture = picture_from_bytes(data, "words.jpg")
     tokens, seconds = 0, 0.0
+    look = examiner.look(picture)
     for _ in tqdm(range(repeats), desc="words", unit="run"):
-        report = examiner.examine(picture)
-        tokens += int(report.run["words"])
-        seconds += report.seconds["words"]
+        words = examiner.speak(look)
+        tokens += words.count
+        seconds += words.seconds
+    weights, cache = bytes_of_a_token(examiner, look)
+    most = peaks.reading / (weights + cache)
     return [
-        Figure("words", tokens / seconds, "tokens/s", "at least 25"),
+        Figure("words", tokens / seconds, "tokens/s", "at least 25", most),
         Figure("words of one answer", tokens / repeats, "tokens"),
+        Figure("weights read for a token", weights / 1e6, "MB"),
+        Figure("keys and values read for a token", cache / 1e6, "MB"),
+    ]
+
+
+def measure_plain(
+    examiner: "Examiner", checkpoint: Path | None, pictures: Sequence[bytes]
+) -> list[Figure]:
+    """Time whole answers beside a plain loop over `generate`, a picture at a time in turn.
+
+    Neither tries what mild changes do to the verdict.
+    """
+    from morelli.eval.bounds import without_stability
+    from morelli.eval.plain_loop import agreement, by_examiner, by_generate
+    from morelli.model.checkpoint import load_checkpoint
+
+    stored = load_checkpoint(checkpoint)
+    ours, theirs = [], []
+    for number, data in enumerate(tqdm(pictures, desc="plain loop", unit="picture")):
+        picture = picture_from_bytes(data, f"{number}.jpg")
+        with without_stability(examiner):
+            ours.append(by_examiner(examiner, picture))
+        theirs.append(by_generate(stored, picture, ours[-1]))
+    seconds = [sum(one.seconds for one in answers) / len(answers) for answers in (ours, theirs)]
+    return [
+        Figure("one picture to the last word, Morelli", seconds[0], "s"),
+        Figure("one picture to the last word, plain generate", seconds[1], "s"),
+        Figure("times as fast as plain generate", seconds[1] / seconds[0], "times"),
+        Figure("answers in the same words", agreement(ours, theirs), "of 1"),
     ]
 
 
@@ -159,33 +262,6 @@ def peak_memory() -> Figure:
     unit = 1 if sys.platform == "darwin" else 1024
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return Figure("peak resident memory", held / 1e9, "GB", "at most 3")
-
-
-def measure_bounds() -> list[Figure]:
-    """Measure what bounds encoders and prefill (matrix products) and decoding (reading memory)."""
-    import torch
-
-    figures = []
-    for dtype in (torch.float32, torch.bfloat16):
-        left = torch.randn(_MATRIX, _MATRIX).to(dtype)
-        seconds = _best_of(lambda left=left: left @ left)  # type: ignore[misc]
-        name = str(dtype).removeprefix("torch.")
-        rate = 2 * _MATRIX**3 / seconds / 1e9
-        figures.append(Figure(f"matrix products, {name}", rate, "GFLOP/s"))
-    memory = torch.ones(_READ_BYTES // 4)
-    seconds = _best_of(memory.sum)
-    figures.append(Figure("memory, reading", _READ_BYTES / seconds / 1e9, "GB/s"))
-    return figures
-
-
-def _best_of(work: Callable[[], Any], repeats: int = 4) -> float:
-    """Return the shortest time of some runs, which other programs disturbed least."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def circumstances() -> dict[str, Any]:
@@ -202,67 +278,86 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def measure_all(checkpoint: Path | None, photo: Path | None, repeats: int) -> dict[str, Any]:
+def measure_all(settings: Settings) -> dict[str, Any]:
     """Measure everything, in an order in which nothing disturbs what comes later.
 
     Returns:
-        {"figures": [{"name", "value", "unit", "goal"}], "circumstances"}.
+        {"figures": [{"name", "value", "unit", "goal", "bound"}], "circumstances"}.
 
     Raises:
         ImageError: the photograph cannot be opened.
         RuntimeError: the checkpoint cannot be loaded.
     """
-    figures = measure_start(checkpoint)
+    figures = measure_start(settings.checkpoint)
+    pictures = {one: picture_of(one, settings.photo) for one in settings.megapixels}
+    memory = _stage_memory(settings.checkpoint, pictures)
+    from morelli.eval.bounds import measure_peaks
     from morelli.model.examiner import Examiner
 
     before = circumstances()
-    examiner = Examiner.load(checkpoint)
-    small, large = (_jpeg(*SIZES[name], photo) for name in SIZES)
+    examiner = Examiner.load(settings.checkpoint)
+    small = pictures[min(pictures)]
     # The first run allocates and compiles what later ones use.
     examiner.examine(picture_from_bytes(small, "warm-up.jpg"))
-    figures += measure_looks(examiner, small, "1 megapixel", repeats)
-    figures += measure_words(examiner, small, repeats)
-    figures += measure_looks(examiner, large, "12 megapixels", 1)
-    figures.append(peak_memory())
-    figures += measure_bounds()
+    looks = {
+        size: measure_looks(examiner, data, size, settings.repeats)
+        for size, data in pictures.items()
+    }
+    held = peak_memory()
+    peaks = measure_peaks()
+    for size, data in pictures.items():
+        bounded, rates = measure_rates(examiner, data, looks[size], peaks)
+        figures += [*bounded, *memory.get(size, ()), *rates]
+    figures += [*measure_words(examiner, small, settings.repeats, peaks), held]
+    if settings.plain:
+        seeds = range(1 if settings.photo else settings.plain)
+        several = [picture_of(min(pictures), settings.photo, seed) for seed in seeds]
+        figures += measure_plain(examiner, settings.checkpoint, several)
+    figures += [
+        Figure("matrix products, float32", peaks.float32 / 1e9, "GFLOP/s"),
+        Figure("matrix products, bfloat16", peaks.bfloat16 / 1e9, "GFLOP/s"),
+        Figure("memory, reading", peaks.reading / 1e9, "GB/s"),
+    ]
     return {
         "figures": [asdict(figure) for figure in figures],
         "circumstances": {
             **before, "dtype": str(examiner.dtype).removeprefix("torch."),
             "checkpoint": examiner.checkpoint.sha256,
-            "picture": str(photo) if photo else "made", "repeats": repeats,
+            "picture": str(settings.photo) if settings.photo else "made",
+            "repeats": settings.repeats,
         },
     }  # fmt: skip
 
 
+def _stage_memory(
+    checkpoint: Path | None, pictures: dict[float, bytes]
+) -> dict[float, list[Figure]]:
+    """Return the memory of each stage for each size of picture."""
+    with tempfile.TemporaryDirectory(prefix="morelli-") as folder:
+        paths = [Path(folder) / f"{number}.jpg" for number in range(len(pictures))]
+        for path, data in zip(paths, pictures.values(), strict=True):
+            path.write_bytes(data)
+        held = measure_memory(checkpoint, paths)
+    if held is None:
+        return {}
+    return {
+        size: [Figure(f"{_named(size)}: {stage}, memory", most, "GB")
+               for stage, most in stages.items()]
+        for size, stages in zip(pictures, held, strict=True)
+    }  # fmt: skip
+
+
+def _named(megapixels: float) -> str:
+    return f"{megapixels:g} megapixel{'' if megapixels == 1 else 's'}"
+
+
 def table(measured: dict[str, Any]) -> str:
     """Return the figures as a Markdown table."""
-    lines = ["| Measured | Value | Unit | Goal |", "| --- | ---: | --- | --- |"]
+    lines = ["| Measured | Value | At best | Unit | Goal |", "| --- | ---: | ---: | --- | --- |"]
     for one in measured["figures"]:
-        lines.append(f"| {one['name']} | {one['value']:.2f} | {one['unit']} | {one['goal']} |")
+        bound = "" if one["bound"] is None else f"{one['bound']:.2f}"
+        lines.append(
+            f"| {one['name']} | {one['value']:.2f} | {bound} | {one['unit']} | {one['goal']} |"
+        )
     where = ", ".join(f"{name} {value}" for name, value in measured["circumstances"].items())
     return "\n".join([*lines, "", where, ""])
-
-
-def main(command: Sequence[str]) -> int:
-    """Measure, print the table and the JSON object; return the exit status."""
-    parser = argparse.ArgumentParser(prog="speed", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--checkpoint", type=Path, help="default: the one that ships")
-    parser.add_argument("--photo", type=Path, help="enlarged or reduced to 1 and 12 megapixels")
-    parser.add_argument("--out", type=Path, help="also write the JSON object to this file")
-    parser.add_argument("--repeats", type=int, default=3, help="runs at 1 megapixel (default: 3)")
-    arguments = parser.parse_args(command)
-    try:
-        measured = measure_all(arguments.checkpoint, arguments.photo, arguments.repeats)
-    except (ImageError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    text = json.dumps(measured, indent=1)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(f"{table(measured)}\n{text}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

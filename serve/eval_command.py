@@ -1,10 +1,11 @@
-"""`morelli eval NAME...` and `morelli eval calibrate`: their arguments and what runs them."""
+"""`morelli eval NAME...`, `eval calibrate` and `eval speed`: their arguments and what runs them."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from morelli.serve.console import failed
+from morelli.serve.speed_command import SPEED, run_speed, speed_arguments
 
 BENCHMARK_NAMES = (
     "manifest", "misd", "casia1", "columbia", "coverage", "imd2020", "nist16", "autosplice",
@@ -30,6 +31,7 @@ Examples:
   morelli eval casia1 --out results/ --only-score
   morelli eval casia1 --data CASIA1/ --out other/ --tool masks-of-other/ --beside results/
   morelli eval calibrate --checkpoint runs/x/adapter --photos photos/ --prior 0.02
+  morelli eval speed --out speed/ --batch 16
 
 Writes predictions.jsonl (a line a picture; a run that is started again goes on), and computes
 scores.json, scores.md, scores.csv and scores.html from it alone.
@@ -50,6 +52,9 @@ def eval_arguments(parser: argparse.ArgumentParser) -> None:
     calibration = commands.add_parser("calibrate", description=_CALIBRATE)
     _calibrate_arguments(calibration)
     calibration.set_defaults(evaluate=_calibrate)
+    speed = commands.add_parser("speed", description=SPEED)
+    speed_arguments(speed)
+    speed.set_defaults(evaluate=run_speed)
 
 
 def run_eval(args: argparse.Namespace) -> int:
@@ -203,7 +208,8 @@ def _score(args: argparse.Namespace) -> int:
     from morelli.eval.transforms import Transform
 
     try:
-        changes = (*Transform.read(args.transform), *Attack.read(args.attack))
+        changes: list[Transform | Attack] = [*Transform.read(args.transform)]
+        changes += Attack.read(args.attack)
     except ValueError as error:
         return failed(str(error), 2)
     try:

@@ -45,12 +45,12 @@ def make_folder(folder: Path, count: int, sides: Sequence[tuple[int, int]] = SID
         cv2.imwrite(str(folder / f"{number:05}.jpg"), pixels[..., ::-1], quality)
 
 
-def run_loop(folder: Path, out: Path) -> dict[str, float]:
+def run_loop(folder: Path, out: Path, checkpoint: Path | None) -> dict[str, float]:
     """Examine a folder one picture after the other, as `morelli examine` does."""
     from morelli.model.examiner import Examiner
     from morelli.serve.batch import examine_all
 
-    examiner = Examiner.load()
+    examiner = Examiner.load(checkpoint)
     paths = sorted(str(path) for path in folder.iterdir())
     examine_all(examiner, paths[:_WARM_UP], out / "warm", Limits(), lambda _: None)
     start = time.perf_counter()
@@ -58,7 +58,7 @@ def run_loop(folder: Path, out: Path) -> dict[str, float]:
     return _held() | {"images": len(paths), "seconds": time.perf_counter() - start}
 
 
-def run_batch(folder: Path, out: Path, explain: str) -> dict[str, float]:
+def run_batch(folder: Path, out: Path, explain: str, checkpoint: Path | None) -> dict[str, float]:
     """Examine a folder as `morelli report` does."""
     from morelli.model.examiner import Examiner
     from morelli.serve.inputs import inputs_of
@@ -69,7 +69,7 @@ def run_batch(folder: Path, out: Path, explain: str) -> dict[str, float]:
 
     way = Way(cores(), EXPLAIN[explain])
     with opener(trusted=False, count=way.lanes) as opens:
-        examiner = Examiner.load()
+        examiner = Examiner.load(checkpoint)
         examiner.measure = opens.measure
 
         def run(name: str, count: int | None) -> float:
@@ -91,20 +91,31 @@ def _held() -> dict[str, float]:
     return {name: resource.getrusage(kind).ru_maxrss * 1024 / 1e9 for name, kind in who.items()}
 
 
-def _apart(*words: str) -> dict[str, float]:
+def _apart(*words: str, checkpoint: Path | None = None) -> dict[str, float]:
     """Run one of the two in a process of its own, and return what it measured."""
     command = [sys.executable, "-m", "morelli.serve.report_speed", "run", *words]
+    if checkpoint is not None:
+        command += ["--checkpoint", str(checkpoint)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def measure_rate(folder: Path, work: Path) -> dict[str, dict[str, float]]:
-    """Return seconds and memory of the loop and of the batch, with words for all, some and none."""
-    found = {"examine, one by one": _apart("loop", str(folder), str(work / "loop"))}
+def measure_rate(
+    folder: Path, work: Path, checkpoint: Path | None = None
+) -> dict[str, dict[str, float]]:
+    """Return seconds and memory of the loop and of the batch, with words for all, some and none.
+
+    Raises:
+        subprocess.CalledProcessError: a run failed; it has said why.
+    """
+    loop = _apart("loop", str(folder), str(work / "loop"), checkpoint=checkpoint)
+    found = {"examine, one by one": loop}
     for explain in ("all", "suspicious", "none"):
         out = str(work / explain)
-        found[f"report --explain {explain}"] = _apart("batch", str(folder), out, explain)
+        found[f"report --explain {explain}"] = _apart(
+            "batch", str(folder), out, explain, checkpoint=checkpoint
+        )
     return found
 
 
@@ -150,14 +161,17 @@ def main(command: Sequence[str]) -> int:
     run.add_argument("folder", type=Path)
     run.add_argument("work", type=Path)
     run.add_argument("explain", nargs="?", default="all")
+    run.add_argument("--checkpoint", type=Path)
     for sub in (rate, memory):
         sub.add_argument("--out", type=Path, help="also write the JSON object to this file")
     arguments = parser.parse_args(command)
     if arguments.what == "run":
         found: Any = (
-            run_loop(arguments.folder, arguments.work)
+            run_loop(arguments.folder, arguments.work, arguments.checkpoint)
             if arguments.engine == "loop"
-            else run_batch(arguments.folder, arguments.work, arguments.explain)
+            else run_batch(
+                arguments.folder, arguments.work, arguments.explain, arguments.checkpoint
+            )
         )
         sys.stdout.write(json.dumps(found) + "\n")
         return 0
