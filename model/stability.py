@@ -99,14 +99,12 @@ def drift(
         (5, 3) differences of raw verdict logits, a row for each of `CHANGES`.
     """
     copy = reduced(picture, processor.config)
-    names = processor.config.map_names
-    changed = [change(copy.pixels) for change in CHANGES.values()]
-    unread = changed if copy is picture else [copy, *changed]
+    copies = [copy, *(change(copy.pixels) for change in CHANGES.values())]
+    known = [measurements if one is picture else None for one in copies]
+    scale = _scale(copies, processor.config)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        readings = list(pool.map(lambda one: measure(one, names), unread))
-    if copy is picture:
-        readings.insert(0, tuple(measurements))
-    logits = _logits(model, processor, [copy, *changed], readings, dtype)
+        shown = list(pool.map(partial(_shown, processor, scale), copies, known))
+    logits = _logits(model, processor, shown, dtype)
     moved: NDArray[np.float64] = logits[1:] - logits[0]
     return moved
 
@@ -158,23 +156,39 @@ def settled(
     ]
 
 
+def _scale(copies: Sequence[Picture], config: ForgeryVLMConfig) -> int:
+    """Return the narrowest scale at which one view holds any of the copies."""
+    longest = max(max(copy.height, copy.width) for copy in copies)
+    return min(config.scales, -(-longest // config.view_size))
+
+
+def _shown(
+    processor: ForgeryProcessor,
+    scale: int,
+    copy: Picture,
+    known: Sequence[Measurement] | None,
+) -> tuple[str, NDArray[np.float32]]:
+    """Return what the model is shown of a copy: the prompt and its (1, C, S, S) view."""
+    config = processor.config
+    read = measure(copy, config.map_names) if known is None else known
+    maps = stack_maps(read, config.map_names, copy.height, copy.width)
+    where = layout_for(config, copy.height, copy.width, scale)
+    view = pack(copy.pixels, maps, where, overview=False)[1:]
+    return processor.prompt(read, copy.height, copy.width), view
+
+
 def _logits(
     model: ForgeryVLM,
     processor: ForgeryProcessor,
-    copies: Sequence[Picture],
-    readings: Sequence[Sequence[Measurement]],
+    shown: Sequence[tuple[str, NDArray[np.float32]]],
     dtype: torch.dtype,
 ) -> NDArray[np.float64]:
-    """Read the (n, 3) raw verdict logits of small pictures in one forward pass."""
-    features = _features(model, processor, copies, readings, dtype)
-    prompts = [
-        processor.prompt(read, copy.height, copy.width)
-        for copy, read in zip(copies, readings, strict=True)
-    ]
+    """Read the (n, 3) raw verdict logits of n copies in one forward pass."""
+    prompts, views = zip(*shown, strict=True)
     tokens = processor(text=prompts, padding=True, return_tensors="pt")
     output = model(
-        input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], features=features,
-        use_cache=False, logits_to_keep=1,
+        input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"],
+        features=_features(model, np.concatenate(views), dtype), use_cache=False, logits_to_keep=1,
     )  # fmt: skip
     logits = verdict_logits(
         output.logits[:, -1], processor.verdict_ids, processor.config.verdict_temperature
@@ -183,23 +197,10 @@ def _logits(
     return found
 
 
-def _features(
-    model: ForgeryVLM,
-    processor: ForgeryProcessor,
-    copies: Sequence[Picture],
-    readings: Sequence[Sequence[Measurement]],
-    dtype: torch.dtype,
-) -> ViewFeatures:
-    """Encode each copy in one view of the narrowest scale that holds them all, used twice."""
-    config, count = processor.config, len(copies)
-    longest = max(max(copy.height, copy.width) for copy in copies)
-    scale = min(config.scales, -(-longest // config.view_size))
-    views = []
-    for copy, read in zip(copies, readings, strict=True):
-        maps = stack_maps(read, config.map_names, copy.height, copy.width)
-        where = layout_for(config, copy.height, copy.width, scale)
-        views.append(pack(copy.pixels, maps, where, overview=False)[1:])
-    seen = encode(model.model.vision, [np.concatenate(views)], dtype)
+def _features(model: ForgeryVLM, views: NDArray[np.float32], dtype: torch.dtype) -> ViewFeatures:
+    """Encode (n, C, S, S) views, and let each stand for its copy's overview and its one tile."""
+    count = len(views)
+    seen = encode(model.model.vision, [views], dtype)
     order = torch.arange(count)
     both = seen.select(order.repeat(2))
     return replace(
