@@ -6,7 +6,7 @@ with its reply. All figures are computed from it alone.
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +49,23 @@ class Converses(Protocol):
 
     def chat(self, look: Any, report: Report, turns: Sequence[Turn]) -> Words:
         """Answer the last of several questions."""
+
+
+Pictures = Callable[[int], Picture]
+
+
+def made_pictures(pool: Pool) -> Pictures:
+    """Return what makes the pictures that are asked about, the same ones each time.
+
+    Args:
+        pool: of the validation part.
+    """
+
+    def picture(number: int) -> Picture:
+        made = make(pool, FIRST_SEED + number, side=SIDES[number % len(SIDES)])
+        return picture_from_bytes(made.data, f"made-{FIRST_SEED + number}")
+
+    return picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +138,17 @@ def converse(
     examiner: Converses,
     told: tuple[str, ...],
     checkpoint: str,
-    pool: Pool,
+    pictures: Pictures,
     out: Path,
     count: int = COUNT,
 ) -> Path:
-    """Ask `count` questions about made pictures; what was asked before is not asked again.
+    """Ask `count` questions about pictures; what was asked before is not asked again.
 
     Args:
         examiner: of the checkpoint.
         told: instruments that its language model knows.
         checkpoint: its identity; a folder holds the replies of one checkpoint only.
-        pool: of the validation part.
+        pictures: gives the picture of each number from 0.
         out: folder of predictions.jsonl, made if missing.
         count: questions; one of each kind about each picture.
 
@@ -149,7 +166,7 @@ def converse(
     with path.open("a", encoding="utf-8") as file:
         for start in tqdm(range(0, count, len(KINDS)), unit="picture", disable=None):
             some = numbers[start : start + len(KINDS)]
-            for talk in _talks(examiner, told, checkpoint, pool, some, done):
+            for talk in _talks(examiner, told, checkpoint, pictures, some, done):
                 file.write(json.dumps(talk.as_json(), allow_nan=False) + "\n")
                 file.flush()
     return path
@@ -202,7 +219,7 @@ def _talks(
     examiner: Converses,
     told: tuple[str, ...],
     checkpoint: str,
-    pool: Pool,
+    pictures: Pictures,
     numbers: Sequence[int],
     done: set[int],
 ) -> Iterator[Talk]:
@@ -211,9 +228,7 @@ def _talks(
     plain = [number for number in numbers if number not in drawn]
     if done.issuperset(numbers):
         return
-    which = numbers[0] // len(KINDS)
-    made = make(pool, FIRST_SEED + which, side=SIDES[which % len(SIDES)])
-    picture = picture_from_bytes(made.data, f"made-{FIRST_SEED + which}")
+    picture = pictures(numbers[0] // len(KINDS))
     verdict: str | None = None
     if not done.issuperset(plain):
         talk = _talk(examiner, told, checkpoint, picture, plain)

@@ -214,3 +214,32 @@ def _examples(rows: Sequence[Judged]) -> list[tuple[str, list[Judged]]]:
         )
         found.append((kind, some[:_MOST_SHOWN]))
     return found
+
+
+def store(folder: Path, scores: Mapping[str, Any]) -> None:
+    """Write the figures of replies as shown into a checkpoint, where pages and reports find them.
+
+    Args:
+        folder: of the checkpoint; its list of files is written.
+        scores: of this very checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged.
+        OSError: a file cannot be read or written.
+        ValueError: the scores are of another checkpoint.
+    """
+    # Torch takes seconds to import, which those who only score need not wait for.
+    from morelli.model.checkpoint import LIST, read_list, write_list
+    from morelli.model.convert_weights import sha256_of
+
+    record = read_list(folder)
+    identity = sha256_of(folder / LIST)
+    if identity != scores["checkpoint"]:
+        raise ValueError(
+            f"{folder} is checkpoint {identity[:24]}, the replies are of "
+            f"{scores['checkpoint'][:24]}; ask again with --out at another folder"
+        )
+    figures = scores["figures"]["shown"]
+    chat = {name: figures[name] for name in FIGURES if name in figures}
+    validation = {**record["validation"], "chat": chat}
+    write_list(folder, record["name"], record["version"], validation)
