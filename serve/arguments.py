@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add which checkpoint to use, and for which base rate to state probabilities."""
+    """Add which checkpoint to use, how, and for which base rate to state probabilities."""
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -20,6 +20,13 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="share of manipulated pictures among those you examine, such as 0.02 for an insurer; "
         "the probability is stated for it (default: 0.5, even odds)",
+    )
+    parser.add_argument(
+        "--no-stability",
+        dest="stability",
+        action="store_false",
+        help="do not try what mild changes do to each verdict, which takes a second or two a "
+        "picture; the report says so",
     )
 
 

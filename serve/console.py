@@ -47,7 +47,7 @@ def load_examiner(args: argparse.Namespace) -> "Examiner":
     from morelli.model.examiner import Examiner
 
     try:
-        return Examiner.load(args.checkpoint, prior=args.prior)
+        return Examiner.load(args.checkpoint, prior=args.prior, stability=args.stability)
     except (CheckpointError, PullError, ValueError) as error:
         raise LoadingError(one_line(error)) from error
 

@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ Examples:
   morelli report photos/ --out case-17 --retry-failed
   morelli report photos/ --out case-17 --shard 3/16
   morelli report --merge --out case-17
+  morelli report /shared/photos/ --out s3://bucket/case-17 --engine ray --cluster head:6379
 
 With --shard, each of 16 machines does a part into the same folder; --merge joins them afterwards.
 Folders, globs, .zip archives and manifests (.csv or .jsonl with "path" or "image", .txt) may be
@@ -44,7 +46,13 @@ _MOST_LANES = 8
 def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli report`."""
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="folder, glob, manifest or zip")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="output folder; with --engine ray on storage that all machines share, or an address "
+        "for fsspec",
+    )
     model_arguments(parser)
     parser.add_argument(
         "--explain",
@@ -69,6 +77,19 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures examined at a time, each on cores of its own and with memory of its own "
         f"(default: one a core, at most {_MOST_LANES})",
     )
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="where to examine: on this machine, or on a cluster, for which Morelli's extra "
+        "`cluster` has to be installed on all of its machines (default: local)",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="of the cluster's head, such as head:6379 or ray://head:10001 (default: begin one on "
+        "this machine)",
+    )
     trust_argument(parser)
     size_argument(parser)
 
@@ -79,15 +100,33 @@ def run_report(args: argparse.Namespace) -> int:
 
     if bool(args.inputs) == args.merge:
         return failed("give inputs, or --merge without any", 2)
+    if (refusal := _misfit(args)) is not None:
+        return failed(refusal, 2)
     try:
-        counts = _merged(args) if args.merge else _examined(args)
+        if args.merge:
+            counts = _merged(args)
+        else:
+            counts = _on_cluster(args) if args.engine == "ray" else _examined(args)
     except (OutputError, _UnusableError) as error:
         return failed(str(error), 1)
     complain(
         f"{counts.examined} examined, {counts.known} known before, "
-        f"{counts.failed} failed; see {args.out / 'index.html'}"
+        f"{counts.failed} failed; see {args.out.rstrip('/')}/index.html"
     )
     return 1 if counts.failed else 0
+
+
+def _misfit(args: argparse.Namespace) -> str | None:
+    """Return why the arguments do not go together, None if they do."""
+    if args.engine == "local":
+        if "://" in args.out:
+            return f"{args.out}: an address needs --engine ray; give a folder"
+        return "--cluster needs --engine ray" if args.cluster else None
+    if args.shard or args.merge:
+        return "--engine ray shares out the work itself: leave --shard and --merge out"
+    if any(given.lower().endswith(".zip") for given in args.inputs):
+        return "--engine ray reads files by their paths on all machines: unpack the archive there"
+    return None
 
 
 class _UnusableError(Exception):
@@ -97,7 +136,7 @@ class _UnusableError(Exception):
 def _merged(args: argparse.Namespace) -> "Counts":
     from morelli.serve.job import merge
 
-    return merge(args.out)
+    return merge(Path(args.out))
 
 
 def _examined(args: argparse.Namespace) -> "Counts":
@@ -119,13 +158,48 @@ def _examined(args: argparse.Namespace) -> "Counts":
         with opener(args.trust_files, way.lanes) as opens:
             examiner = load_examiner(args)
             examiner.measure = opens.measure
-            job = Job(args.out, _settings(examiner, args), shard, args.retry_failed)
+            job = Job(Path(args.out), _settings(examiner, args), shard, args.retry_failed)
             inputs = all_inputs(args.inputs, limits)
             with (
                 tqdm(unit="image", file=sys.stderr, disable=None) as bar,
                 examiner.sharing_cores(way.lanes),
             ):
                 return job.run(examiner, inputs, limits, _shower(bar), way, opens.open)
+    except (InputsError, LoadingError, ValueError) as error:
+        raise _UnusableError(one_line(error)) from error
+
+
+def _on_cluster(args: argparse.Namespace) -> "Counts":
+    from tqdm import tqdm
+
+    from morelli.data_pipeline.images import Limits
+    from morelli.serve.inputs import InputsError, all_inputs, check_given
+    from morelli.serve.lanes import Way
+
+    try:
+        from morelli.serve.cluster import Work, connect, load_shipped, run_on_cluster
+    except ImportError as error:
+        raise _UnusableError(
+            f"{error.name} is missing; install the extra: pip install 'morelli[cluster]'"
+        ) from error
+    limits = Limits(max_pixels=pixels(args.max_pixels))
+    try:
+        for given in args.inputs:
+            check_given(given)
+        # Loaded here as well, so that what is wrong with it is said before machines are asked.
+        settings = _settings(load_examiner(args), args)
+        checkpoint = str(args.checkpoint.absolute()) if args.checkpoint else None
+        work = Work(
+            partial(load_shipped, checkpoint, args.prior),
+            args.out if "://" in args.out else str(Path(args.out).absolute()),
+            limits, Way(1, EXPLAIN[args.explain], args.pdf), args.trust_files,
+        )  # fmt: skip
+        connect(args.cluster)
+        inputs = all_inputs(args.inputs, limits)
+        with tqdm(unit="image", file=sys.stderr, disable=None) as bar:
+            return run_on_cluster(
+                work, settings, inputs, _shower(bar), args.at_once, args.retry_failed
+            )
     except (InputsError, LoadingError, ValueError) as error:
         raise _UnusableError(one_line(error)) from error
 
@@ -140,6 +214,7 @@ def _settings(examiner: "Examiner", args: argparse.Namespace) -> dict[str, Any]:
             "sha256": examiner.checkpoint.sha256,
         },
         "prior": examiner.prior,
+        "stability": args.stability,
         "explain": args.explain,
         "max_pixels": args.max_pixels,
     }
