@@ -15,6 +15,7 @@ from morelli.serve import (
     data_command,
     demo_command,
     examine_command,
+    regenerator_command,
     report_command,
     serve_command,
     synth_command,
@@ -212,6 +213,12 @@ VERBS = {
         train_command.GRPO_EPILOG,
         train_command.grpo_arguments,
         train_command.run_grpo,
+    ),
+    "train regenerator": Verb(
+        "train the autoencoders that the maker regenerates pictures by",
+        regenerator_command.EPILOG,
+        regenerator_command.regenerator_arguments,
+        regenerator_command.run_regenerator,
     ),
     "merge": Verb(
         "merge a trained adapter into its base weights",

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,9 +25,12 @@ from morelli.data_pipeline.maker.history import resize
 from morelli.data_pipeline.maker.pool import Source, decode_file
 from morelli.data_pipeline.whole_files import whole
 
-_LEAST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE = -12.0, 2.0
+_LEAST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE = -30.0, 2.0
 _SMALLEST_SCALE = 0.35
-_GRADIENT_WEIGHT, _DIVERGENCE_WEIGHT = 0.5, 1e-6
+_GRADIENT_WEIGHT, _COLOUR_WEIGHT, _DIVERGENCE_WEIGHT = 0.5, 1.0, 1e-3
+_PERMUTED_SHARE = 0.3
+"""How often the channels of a crop are swapped: photographs hold too few strong colours."""
+
 _CROPS_EACH = 8
 """Crops of a photograph of weight one."""
 
@@ -42,7 +47,7 @@ class RegeneratorConfig:
 
     Attributes:
         photos: see `Pool.from_folders`.
-        out: folder for the ONNX files.
+        out: folder for the ONNX files; training goes on from those that are there.
         design: a key of `DESIGNS`; None trains all of them.
         steps: of training a design.
         minutes: after which a design is finished though steps are left; its rate falls in time.
@@ -134,7 +139,7 @@ def _nearest() -> Regenerator:
 def _subpixel() -> Regenerator:
     """Up-sample by a transposed convolution, then by pixel shuffle (Shi et al., 2016)."""
     encoder = nn.Sequential(
-        nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, 1, 1), nn.LeakyReLU(0.1),
+        nn.Conv2d(3, 32, 6, 2, 2), nn.LeakyReLU(0.1),
         nn.Conv2d(32, 64, 4, 2, 1), _Residual(64), nn.Conv2d(64, 8, 3, 1, 1),
     )  # fmt: skip
     decoder = nn.Sequential(
@@ -194,6 +199,8 @@ class Crops:
     def _shifted(self, crop: Pixels) -> Pixels:
         top, left = (int(start) for start in self._rng.integers(_SHIFT + 1, size=2))
         view = crop[top : top + self._side, left : left + self._side]
+        if self._rng.random() < _PERMUTED_SHARE:
+            view = view[..., self._rng.permutation(3)]
         return view[:, ::-1] if self._rng.random() < 0.5 else view
 
 
@@ -204,8 +211,14 @@ def scaled(pixels: Pixels) -> Tensor:
 
 
 def reconstruction_loss(made: Tensor, goal: Tensor) -> Tensor:
-    """Return the L1 distance of pixels and of their differences across and down, at two scales."""
+    """Return the L1 distance of pixels, of their colours, and of their steps across and down.
+
+    The steps count at two scales, the colours (without brightness) on means of 8 x 8 pixels.
+    """
     loss = functional.l1_loss(made, goal)
+    small, wanted = functional.avg_pool2d(made, 8), functional.avg_pool2d(goal, 8)
+    colours = (one - one.mean(dim=1, keepdim=True) for one in (small, wanted))
+    loss = loss + _COLOUR_WEIGHT * functional.l1_loss(*colours)
     for _ in range(2):
         for axis in (-1, -2):
             apart = functional.l1_loss(made.diff(dim=axis), goal.diff(dim=axis))
@@ -219,10 +232,12 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
 
 
-def train(design: Design, crops: Crops, config: RegeneratorConfig) -> Regenerator:
-    """Train one design and return it."""
+def train(design: Design, crops: Crops, config: RegeneratorConfig, start: Path) -> Regenerator:
+    """Train one design, from the weights in an ONNX file if there is one, and return it."""
     torch.manual_seed(config.seed)
     model = design.build().to(memory_format=torch.channels_last)
+    if start.exists():
+        model.load_state_dict(weights_of(start))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.rate, weight_decay=1e-4)
     size = config.side // design.factor
     began, step, done = time.monotonic(), 0, 0.0
@@ -245,7 +260,7 @@ def train(design: Design, crops: Crops, config: RegeneratorConfig) -> Regenerato
         step += 1
         done = max(step / config.steps, (time.monotonic() - began) / (60 * config.minutes))
         if step % _LOG_EVERY == 0:
-            logging.getLogger(__name__).info("step %d: loss %.4f", step, float(loss))
+            logging.getLogger(__name__).info("step %d: loss %.4f", step, loss.item())
     return model
 
 
@@ -280,6 +295,20 @@ def export(model: Regenerator, design: Design, path: Path) -> None:
         )  # fmt: skip
 
 
+def weights_of(path: Path) -> dict[str, Tensor]:
+    """Return the weights in a file that `export` wrote, by the names they have in the model.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    graph = onnx.load(str(path)).graph
+    return {
+        one.name: torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
+        for one in graph.initializer
+        if one.name.startswith(("encoder.", "decoder."))
+    }
+
+
 def run(config: RegeneratorConfig) -> Path:
     """Train, measure and export the designs asked for; return the folder.
 
@@ -298,8 +327,9 @@ def run(config: RegeneratorConfig) -> Path:
     log.info("%d crops to learn from, %d held out", len(crops), len(held_out))
     for name in [config.design] if config.design else DESIGNS:
         design = DESIGNS[name]
-        model = train(design, crops, config)
+        path = config.out / f"{name}.onnx"
+        model = train(design, crops, config, path)
         ratio = decibels(model, design, held_out)
         log.info("%s: %.2f dB on held-out photographs", name, ratio)
-        export(model, design, config.out / f"{name}.onnx")
+        export(model, design, path)
     return config.out

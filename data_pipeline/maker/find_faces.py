@@ -24,15 +24,18 @@ _SIDE = 512
 """Longer side in pixels at which faces are looked for."""
 
 _SMALLEST, _LARGEST = 32, 400
-_NEIGHBOURS = 6
+_NEIGHBOURS, _NEIGHBOURS_IN_MIRROR = 6, 4
 """Detections that must agree on a face."""
 
 _LEAST_SKIN = 0.45
 _SKIN = ((0, 133, 77), (255, 178, 127))
-"""Skin in YCrCb, of all complexions (Chai & Ngan, 1999); the cascade alone takes columns and the
-moon for faces."""
+"""Skin in YCrCb, of all complexions (Chai & Ngan, 1999)."""
 
-_LARGEST_OVERLAP = 0.2
+_LEAST_SHARED, _MOST_SHARED = 0.5, 0.2
+"""Of the smaller of two boxes: from the first on they are one face, up to the second two."""
+
+_Box = tuple[int, int, int, int]
+"""x, y, width and height in pixels."""
 
 
 class FaceFinder:
@@ -50,30 +53,40 @@ class FaceFinder:
         self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
 
     def faces(self, pixels: Pixels) -> list[Shares]:
-        """Return the boxes of the faces in an (H, W, 3) RGB picture, the largest first."""
+        """Return the boxes of the faces in an (H, W, 3) RGB picture, the largest first.
+
+        A face is one in the mirror too; the cascade also takes columns and sleeves for faces.
+        """
         height, width = pixels.shape[:2]
         scale = min(1.0, _SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
         if min(size) <= _SMALLEST:
             return []
-        found = self._cascade.detect_multi_scale(
-            img=small, scale_factor=1.2, step_ratio=1, min_neighbor_number=_NEIGHBOURS,
-            min_size=(_SMALLEST, _SMALLEST), max_size=(min(_LARGEST, *size),) * 2,
-        )  # fmt: skip
-        boxes = [(one["c"], one["r"], one["width"], one["height"]) for one in found]
-        boxes.sort(key=lambda box: (-box[2] * box[3], box))
-        kept: list[tuple[int, int, int, int]] = []
-        for box in boxes:
-            if _skin(small, box) >= _LEAST_SKIN and all(_apart(box, other) for other in kept):
+        boxes = self._detected(small, _NEIGHBOURS)
+        mirrored = self._detected(small[:, ::-1], _NEIGHBOURS_IN_MIRROR) if boxes else []
+        seen = [(size[0] - x - across, y, across, down) for x, y, across, down in mirrored]
+        kept: list[_Box] = []
+        for box in sorted(boxes, key=lambda box: (-box[2] * box[3], box)):
+            again = any(_shared(box, other) >= _LEAST_SHARED for other in seen)
+            new = all(_shared(box, other) <= _MOST_SHARED for other in kept)
+            if again and new and _skin(small, box) >= _LEAST_SKIN:
                 kept.append(box)
         return [
             (x / size[0], y / size[1], (x + across) / size[0], (y + down) / size[1])
             for x, y, across, down in kept
         ]
 
+    def _detected(self, pixels: Pixels, neighbours: int) -> list[_Box]:
+        found = self._cascade.detect_multi_scale(
+            img=np.ascontiguousarray(pixels), scale_factor=1.2, step_ratio=1,
+            min_neighbor_number=neighbours, min_size=(_SMALLEST, _SMALLEST),
+            max_size=(min(_LARGEST, *pixels.shape[:2]),) * 2,
+        )  # fmt: skip
+        return [(one["c"], one["r"], one["width"], one["height"]) for one in found]
 
-def _skin(pixels: Pixels, box: tuple[int, int, int, int]) -> float:
+
+def _skin(pixels: Pixels, box: _Box) -> float:
     """Return the share of a box's middle that has the colours of skin."""
     x, y, across, down = box
     view = pixels[y + down // 5 : y + down - down // 5, x + across // 5 : x + across - across // 5]
@@ -81,12 +94,11 @@ def _skin(pixels: Pixels, box: tuple[int, int, int, int]) -> float:
     return float((cv2.inRange(tones, *(np.array(end) for end in _SKIN)) > 0).mean())
 
 
-def _apart(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    """Tell whether two boxes share little of the smaller one."""
+def _shared(one: _Box, other: _Box) -> float:
+    """Return how much of the smaller of two boxes lies in the other."""
     across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    shared = max(0, across) * max(0, down)
-    return shared <= _LARGEST_OVERLAP * min(one[2] * one[3], other[2] * other[3])
+    return max(0, across) * max(0, down) / min(one[2] * one[3], other[2] * other[3])
 
 
 def find_faces(pictures: Iterable[Path], folder: Path) -> int:

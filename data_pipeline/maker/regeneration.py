@@ -31,7 +31,7 @@ from morelli.data_pipeline.maker.regions import OBJECT_LIKE, draw_share, region
 LATENTS = {"nearest": (8, 8), "subpixel": (4, 4)}
 """Name of a network -> channels of its latents, and pixels that a latent is wide."""
 
-_TILE, _MARGIN = 512, 48
+_TILE, _MARGIN = 1024, 96
 """Pixels that are regenerated at once, and around them; no output looks further than the margin."""
 
 _CONTEXT = 32

@@ -18,7 +18,7 @@ def donors(tmp_path_factory: pytest.TempPathFactory) -> Donors:
         path = folder / f"{name}.png"
         cv2.imwrite(str(path), getattr(skimage.data, name)()[..., ::-1])
         sources.append(Source(path, name, name, 300, 1.0))
-    return Donors(Pool(sources[:2], sources[2:]), sources[0])
+    return Donors(Pool(sources[:2], sources[2:]), sources[0], own_faces=[(0.3, 0.3, 0.7, 0.7)])
 
 
 def _host(kind: str, photograph: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,0 +1,50 @@
+"""`morelli train regenerator`: its arguments and what runs it."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from morelli.serve.console import failed, one_line
+
+EPILOG = """\
+example:
+  morelli train regenerator --photos photos --out nets steps=8000
+
+Trains the small autoencoders by which the maker of training pictures regenerates photographs, and
+writes an ONNX file each; it goes on from those in DIR. Those that ship were trained so.
+Options and their defaults: training/regenerator.py."""
+
+
+def regenerator_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of training the maker's autoencoders."""
+    parser.add_argument(
+        "--photos", type=Path, required=True, metavar="DIR",
+        help="untouched photographs, listed in DIR/manifest.csv",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the ONNX files"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
+    parser.add_argument(
+        "settings", nargs="*", metavar="NAME=VALUE", help="single settings, such as steps=2000"
+    )
+
+
+def run_regenerator(args: argparse.Namespace) -> int:
+    """Train, and return the exit code."""
+    from morelli.data_pipeline.config import ConfigError, configure
+    from morelli.training.regenerator import RegeneratorConfig, run
+
+    base = RegeneratorConfig(photos=args.photos, out=args.out)
+    try:
+        config = configure(base, args.config, args.settings)
+    except ConfigError as error:
+        return failed(str(error), 2)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        folder = run(config)
+    except (OSError, ValueError) as error:
+        return failed(one_line(error))
+    sys.stdout.write(f"{folder}\n")
+    return 0
