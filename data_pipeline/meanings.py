@@ -169,6 +169,11 @@ CAUSES = {
     f"|surface) ({_OFTEN}) {_SHOWS_SO}.",
     "local_generation": "(A|Any) (spot|place|area|region|piece) filled (in|anew|afresh) by (a"
     f" generator|a generative model|a machine|software) ({_OFTEN}) {_SHOWS_SO}.",
+    "regenerated": "(A|Any) (spot|place|area|region|part) (redrawn|drawn anew|rebuilt|made anew"
+    f"|recreated) by (a generator|a generative model|a neural network|an autoencoder) ({_OFTEN})"
+    f" {_SHOWS_SO}.",
+    "face": "(A|Any) face (swapped|blended in|exchanged|replaced|laid over another|put over"
+    f" another) ({_OFTEN}) {_SHOWS_SO}.",
     "text": "(Lettering|Writing|Text|A line of text) (put in|added|inserted|typed in|set) (later"
     f"|afterwards|at a later point) ({_OFTEN}) {_SHOWS_SO}.",
 }

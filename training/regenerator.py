@@ -217,8 +217,8 @@ def reconstruction_loss(made: Tensor, goal: Tensor) -> Tensor:
     """
     loss = functional.l1_loss(made, goal)
     small, wanted = functional.avg_pool2d(made, 8), functional.avg_pool2d(goal, 8)
-    colours = (one - one.mean(dim=1, keepdim=True) for one in (small, wanted))
-    loss = loss + _COLOUR_WEIGHT * functional.l1_loss(*colours)
+    colours, hues = (one - one.mean(dim=1, keepdim=True) for one in (small, wanted))
+    loss = loss + _COLOUR_WEIGHT * functional.l1_loss(colours, hues)
     for _ in range(2):
         for axis in (-1, -2):
             apart = functional.l1_loss(made.diff(dim=axis), goal.diff(dim=axis))
