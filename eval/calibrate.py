@@ -116,7 +116,7 @@ class Fit:
         Raises:
             KeyError: there is no such point.
         """
-        thresholds = {point.name: point.threshold for point in self.points}
+        thresholds = {point.name: point.threshold_at_even_odds for point in self.points}
         return replace(self.calibrator, operating_point=thresholds[name])
 
     def as_json(self) -> dict[str, Any]:

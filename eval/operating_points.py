@@ -43,13 +43,13 @@ class OperatingPoint:
 
     Attributes:
         name: a key of `CHOICES`.
-        threshold: scores at or above it count as manipulated.
+        threshold_at_even_odds: scores at or above it count as manipulated.
         false_positives: share of the authentic pictures at or above it.
         recall: share of the manipulated ones.
     """
 
     name: str
-    threshold: float
+    threshold_at_even_odds: float
     false_positives: Rate
     recall: Rate
 

@@ -48,12 +48,15 @@ def write_predictions(folder: Path, count: int, side: int) -> Path:
                 write_mask(mask > 0, folder / f"{number}-mask.png")
             chance = float(np.clip(rng.normal(0.7 if tampered else 0.3, 0.2), 0, 1))
             line = {
-                "set": "made", "id": str(number), "version": "as is", "kind": None,
+                "set": "made", "id": str(number), "version": "as is",
+                "kind": ("splice", "copy-move", "erased")[number % 3] if tampered else None,
                 "label": "tampered" if tampered else "authentic", "image": "-",
                 "mask": f"{number}-mask.png" if tampered else None, "checkpoint": "none",
                 "verdict": "tampered" if chance > 0.5 else "authentic",
                 "probability": {"authentic": 1 - chance, "tampered": chance, "synthetic": 0},
                 "maps": {MODEL: f"{number}-map.png"}, "answer": _answer(number, side),
+                "source": f"camera {number % 8}", "quality": 50 + number % 50,
+                "megapixels": 0.1 * (1 + number % 40), "photograph": str(number // 2),
             }  # fmt: skip
             file.write(json.dumps(line) + "\n")
     return path

@@ -180,7 +180,8 @@ def _calibrate(args: argparse.Namespace) -> int:
     for point in fitted.points:
         false, found = point.false_positives, point.recall
         sys.stdout.write(
-            f"{point.name}: from {point.threshold:.3f} at even odds, finds {found.value:.1%}, "
+            f"{point.name}: from {point.threshold_at_even_odds:.3f} at even odds, "
+            f"finds {found.value:.1%}, "
             f"false alarms {false.value:.1%} [{false.low:.1%}, {false.high:.1%}] of {false.n}"
         )
         if args.prior is not None:

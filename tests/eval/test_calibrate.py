@@ -94,7 +94,7 @@ def test_the_coverage_of_the_folds_is_among_the_figures() -> None:
 def test_an_operating_point_is_stored_and_the_fit_itself_has_none() -> None:
     fitted = fit(readings_of(200, scale=1.0), "here")
     for point in fitted.points:
-        assert fitted.at(point.name).operating_point == point.threshold
+        assert fitted.at(point.name).operating_point == point.threshold_at_even_odds
     assert fitted.calibrator.operating_point is None
     assert [one["name"] for one in fitted.as_json()["operating_points"]] == [
         "screening", "balanced", "evidence"]  # fmt: skip

@@ -46,7 +46,7 @@ def test_rates_are_measured_where_the_threshold_was_not_chosen() -> None:
     folds = np.array([0, 0, 1, 0, 0, 1, 0, 1])
     points = {point.name: point for point in operating_points(scores, positive, folds)}
     assert tuple(points) == tuple(CHOICES)
-    assert points["evidence"].threshold > 0.99
+    assert points["evidence"].threshold_at_even_odds > 0.99
     assert points["evidence"].false_positives.value == pytest.approx(1 / 4)
 
 
