@@ -100,6 +100,10 @@ def _start_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", metavar="NAME", help="begin this configuration anew instead of a checkpoint"
     )
+    parser.add_argument(
+        "--quantise", choices=("none", "4bit"), default="none",
+        help="round the language model's frozen weights (default: none)",
+    )  # fmt: skip
 
 
 def _shared_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,7 +159,9 @@ def run_sft(args: argparse.Namespace) -> int:
     """Fine-tune on one's own pictures and return the exit code."""
     from morelli.training.sft import SFTConfig, run
 
-    base = SFTConfig(data=args.data, out=args.out, start=args.start, preset=args.preset)
+    base = SFTConfig(
+        data=args.data, out=args.out, start=args.start, preset=args.preset, quantise=args.quantise
+    )
     return _run(args, base, run)
 
 
@@ -165,7 +171,7 @@ def run_grpo(args: argparse.Namespace) -> int:
 
     base = GRPOConfig(
         photos=args.photos, generated=args.generated, out=args.out, start=args.start,
-        preset=args.preset,
+        preset=args.preset, quantise=args.quantise,
     )  # fmt: skip
     return _run(args, base, run)
 

@@ -34,6 +34,7 @@ from morelli.training.held_out import (
 )
 from morelli.training.loop import forgery_vlm
 from morelli.training.losses import mask_loss
+from morelli.training.quantised import quantise_language
 from morelli.training.resuming import last_checkpoint
 from morelli.training.rewards import REWARDS, RewardWeights, constant_share
 from morelli.training.rewards.rollout import Rollout
@@ -115,6 +116,7 @@ class GRPOConfig:
         out: the run's folder; a run found there is resumed.
         start: checkpoint that has learned to answer; None takes the one that ships.
         preset: a configuration to begin anew instead of a checkpoint.
+        quantise: "4bit" rounds the language model's frozen weights (QLoRA), "none" does not.
         sides: sides of the made pictures in pixels.
         held_out: pictures from other sources that are answered before and after.
         policy: how it learns.
@@ -125,6 +127,7 @@ class GRPOConfig:
     out: Path
     start: Path | None = None
     preset: str | None = None
+    quantise: str = "none"
     sides: tuple[int, ...] = (256, 320, 384)
     held_out: int = 64
     policy: PolicyConfig = field(default_factory=PolicyConfig)
@@ -323,7 +326,13 @@ def run(config: GRPOConfig) -> Path:
         OSError: a picture cannot be read.
         ValueError: a setting that does not exist, or no pictures to learn from.
     """
-    begun = start_from(config.start, config.preset, config.policy.seed)
+    policy = config.policy
+    begun = start_from(
+        config.start, config.preset, policy.seed,
+        lambda model: quantise_language(
+            model, config.quantise, policy.strategy, runs_in_bf16(policy.precision)
+        ),
+    )  # fmt: skip
     write_settings(config, config.out)
     names = begun.processor.config.map_names
     train_pool = Pool.from_folders(config.photos, config.generated, "train")

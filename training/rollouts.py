@@ -111,6 +111,7 @@ def sample_answers(
         pixel_values=reader.processor.stack(cases).to(device), max_new_tokens=most_tokens,
         do_sample=sample, eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        synced_gpus=False,  # a process may answer alone, with the whole model
     )  # fmt: skip
     return reader.read(
         cases, [_until_end(row, tokenizer.eos_token_id) for row in written[:, ids.shape[1] :]]

@@ -26,6 +26,7 @@ from morelli.training.held_out import (
 from morelli.training.instruct import WEIGHTS, InstructTerms
 from morelli.training.loop import Feed, LoopConfig, Objective, fit, forgery_vlm, pictures_seen
 from morelli.training.own_data import Lessons, Numbers, read_samples, split
+from morelli.training.quantised import quantise_language
 from morelli.training.rollouts import RolloutReader, sample_answers
 from morelli.training.run_folder import CHECKPOINT, SETTINGS, Card, save_checkpoint, write_settings
 from morelli.training.start import Start, start_from
@@ -49,6 +50,7 @@ class SFTConfig:
         out: the run's folder; a run found there is resumed.
         start: checkpoint to go on from; None takes the one that ships.
         preset: a configuration to begin anew instead of a checkpoint.
+        quantise: "4bit" rounds the language model's frozen weights (QLoRA), "none" does not.
         validation: share of the samples that the best checkpoint is chosen by.
         test: share of the samples that are answered before and after.
         readings_dropped: share of pictures with blanked maps and missing readings.
@@ -63,6 +65,7 @@ class SFTConfig:
     out: Path
     start: Path | None = None
     preset: str | None = None
+    quantise: str = "none"
     validation: float = 0.15
     test: float = 0.15
     readings_dropped: float = 1 / 3
@@ -87,14 +90,17 @@ def run(config: SFTConfig) -> Path:
         TrainingError: the loss is not a number.
     """
     parts = split(read_samples(config.data), config.validation, config.test)
-    begun = start_from(config.start, config.preset, config.loop.seed)
+    bf16 = runs_in_bf16(config.loop.precision)
+    begun = start_from(
+        config.start, config.preset, config.loop.seed,
+        lambda model: quantise_language(model, config.quantise, config.loop.strategy, bf16),
+    )  # fmt: skip
     write_settings(config, config.out)
     names = begun.processor.config.map_names
     train, validation, test = (
         sample_cases(part, names) for part in (parts.train, parts.validation, parts.test)
     )
     freeze_encoders(forgery_vlm(begun.model))
-    bf16 = runs_in_bf16(config.loop.precision)
     cache = cache_features(forgery_vlm(begun.model), bf16=bf16)
     reader = RolloutReader(forgery_vlm(begun.model), begun.processor, begun.calibrator)
     before = before_training(reader, test, config.most_tokens, config.out)

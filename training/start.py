@@ -1,5 +1,6 @@
 """What a run starts from: a checkpoint, or a preset, adapted so that it can learn."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,23 @@ class Start:
     calibrator: Calibrator
 
 
-def start_from(checkpoint: Path | None, preset: str | None, seed: int) -> Start:
+def _as_it_is(_: ForgeryVLM) -> None:
+    """Change nothing."""
+
+
+def start_from(
+    checkpoint: Path | None,
+    preset: str | None,
+    seed: int,
+    change: Callable[[ForgeryVLM], None] = _as_it_is,
+) -> Start:
     """Load a checkpoint, the one that ships if none is named; or begin a preset anew.
 
     Args:
         checkpoint: an adapter or a full model.
         preset: name of a configuration, whose own parts start at random; None for a checkpoint.
         seed: of everything that starts at random.
+        change: what is done to the base model before it is adapted, such as rounding its weights.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged, or holds a pickle.
@@ -44,21 +55,24 @@ def start_from(checkpoint: Path | None, preset: str | None, seed: int) -> Start:
     if preset is not None:
         if checkpoint is not None:
             raise ValueError(f"start from {checkpoint} or from the preset {preset}, not from both")
-        return _preset(preset)
+        return _preset(preset, change)
     folder = DEFAULT if checkpoint is None else checkpoint_in(checkpoint)
     read_list(folder)
     config = ForgeryVLMConfig.from_pretrained(str(folder))
     if (folder / "adapter_config.json").is_file():
-        model = load_adapter(build_base_model(config), folder)
+        base = build_base_model(config)
+        change(base)
+        model = load_adapter(base, folder)
         tokenizer_folder = base_weights_dir((config.base or {})["text"])
     else:
         full = ForgeryVLM.from_pretrained(str(folder), use_safetensors=True).float()
+        change(full)
         model, tokenizer_folder = adapt(full), folder
     processor = ForgeryProcessor(config, load_tokenizer(tokenizer_folder, config))
     return Start(model, processor, Calibrator.load(folder))
 
 
-def _preset(name: str) -> Start:
+def _preset(name: str, change: Callable[[ForgeryVLM], None]) -> Start:
     if name not in PRESETS:
         raise ValueError(f"no such preset {name!r}; there are {', '.join(PRESETS)}")
     config = PRESETS[name]()
@@ -68,4 +82,6 @@ def _preset(name: str) -> Start:
         tokenizer = tiny_tokenizer(config)
     else:
         raise ValueError(f"{name} names no base weights to pull; give a checkpoint instead")
-    return Start(adapt(build_base_model(config)), ForgeryProcessor(config, tokenizer), Calibrator())
+    base = build_base_model(config)
+    change(base)
+    return Start(adapt(base), ForgeryProcessor(config, tokenizer), Calibrator())
