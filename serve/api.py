@@ -14,7 +14,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from morelli.data_pipeline.images import ImageError, Limits, picture_from_bytes
+from morelli.data_pipeline.images import ImageError, Limits
 from morelli.data_pipeline.report import Report, validate
 from morelli.serve.api_errors import (
     REFUSALS,
@@ -43,6 +43,7 @@ from morelli.serve.downloads import record_of
 from morelli.serve.elsewhere import ElsewhereError
 from morelli.serve.fetch import Fetcher, FetchError
 from morelli.serve.measured import Counts, Measured
+from morelli.serve.opening import HERE, OpenPicture
 from morelli.serve.render import encoded, environment
 from morelli.serve.sessions import shed
 
@@ -64,6 +65,7 @@ class ApiSettings:
         seconds: longest time for one request, and for its body to arrive.
         limits: how large a picture may be.
         fetcher: fetches pictures from addresses; None fetches none.
+        open_picture: decodes what is given.
     """
 
     keys: tuple[str, ...] = ()
@@ -72,6 +74,7 @@ class ApiSettings:
     seconds: float = 120.0
     limits: Limits = field(default_factory=lambda: Limits(max_bytes=50_000_000))
     fetcher: Fetcher | None = None
+    open_picture: OpenPicture = HERE.open
 
 
 class Api:
@@ -243,11 +246,15 @@ class Api:
 
     async def _seen(self, asked: "_Asked", caller: Caller) -> AsyncIterator["_Known"]:
         """Examine, or remember, a picture; the last thing yielded is the whole of it."""
-        limits = self._settings.limits
         try:
-            picture = await caller.call(lambda: picture_from_bytes(asked.data, asked.name, limits))
+            async for known in self._examined(asked, caller):
+                yield known
         except ImageError as error:
             raise ApiError(STATUS.get(error.code, 422), error.code, error.message) from None
+
+    async def _examined(self, asked: "_Asked", caller: Caller) -> AsyncIterator["_Known"]:
+        opened, limits = self._settings.open_picture, self._settings.limits
+        picture = await caller.call(lambda: opened(asked.data, asked.name, limits))
         key = (asked.who, picture.sha256)
         known = self._remembered.get(key)
         if known and known.report.picture.path == asked.name and not asked.images:

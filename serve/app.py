@@ -12,13 +12,14 @@ from typing import Any
 
 import gradio as gr
 
-from morelli.data_pipeline.images import ImageError, Limits, Picture, picture_from_bytes
+from morelli.data_pipeline.images import ImageError, Limits, Picture
 from morelli.data_pipeline.sample import make_sample
 from morelli.model.conversation import MAX_QUESTION
 from morelli.serve import panels
 from morelli.serve.counter import BusyError, Line
 from morelli.serve.desk import Desk, Waiting
 from morelli.serve.downloads import exhibit_of, finish, record_of, write_pdf
+from morelli.serve.opening import HERE, OpenPicture
 from morelli.serve.sessions import Exhibit, Session, Sessions
 from morelli.serve.visit import Visits, opening
 
@@ -60,12 +61,14 @@ class Settings:
         waiting: how many visitors are served and wait together; more are turned away.
         limited_chat: whether the chat of this model is weak.
         elsewhere: who answers questions in its place, if another server does.
+        open_picture: decodes what is given.
     """
 
     limits: Limits
     waiting: int = 16
     limited_chat: bool = True
     elsewhere: str | None = None
+    open_picture: OpenPicture = HERE.open
 
     @property
     def chat_note(self) -> str:
@@ -116,10 +119,11 @@ class Page:
             with gr.Column(scale=7, min_width=320):
                 self.drop = gr.File(
                     label="Drop, paste or pick a picture",
+                    show_label=False,
                     file_types=_SUFFIXES,
                     elem_id="drop",
                     elem_classes="drop",
-                    height=220,
+                    height=160,
                 )
                 self.sample = gr.Button("Try a sample forgery", size="sm", elem_id="sample")
                 self.choice = gr.Radio(
@@ -138,7 +142,7 @@ class Page:
                     }  # fmt: skip
                     self.pdf = gr.Button("PDF", size="sm", min_width=60, elem_id="download-pdf")
                     self.copy = gr.Button("Copy text", size="sm", min_width=60, elem_id="copy")
-        self.reasons = _panel("reasons")
+                self.reasons = _panel("reasons")
         self.text, self.pdf_path = gr.Textbox(visible=False), gr.Textbox(visible=False)
         with gr.Tabs(visible=False) as self.tabs:
             self.tab_panels = {}
@@ -229,13 +233,13 @@ class Page:
     def _examined(self, session: Session, data: bytes, name: str) -> Iterator[Updates]:
         stop = session.begin()
         yield {
-            self.drop: gr.File(value=None, height=110),
+            self.drop: gr.File(value=None, height=72),
             self.verdict: panels.waiting(name),
             self.reasons: "",
         }
         try:
             with self._line.place():
-                picture = picture_from_bytes(data, name, self._settings.limits)
+                picture = self._settings.open_picture(data, name, self._settings.limits)
                 yield {self.viewer: panels.preview(picture)}
                 yield from self._watched(session, picture, stop)
         except ImageError as error:

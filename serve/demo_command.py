@@ -7,7 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from morelli.serve.arguments import backend_argument, count, model_arguments
+from morelli.serve.arguments import (
+    backend_argument,
+    count,
+    model_arguments,
+    trust_argument,
+)
 from morelli.serve.console import (
     LoadingError,
     complain,
@@ -28,6 +33,9 @@ says otherwise; it has no accounts, so put it behind something that has before y
 others. Pictures are kept in memory for half an hour at most, and uploads are deleted once read."""
 
 
+_OPENED_AT_A_TIME = 2
+
+
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli demo`."""
     model_arguments(parser)
@@ -43,6 +51,7 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="visitors that are served or wait together (default: 16)",
     )
+    trust_argument(parser)
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
@@ -60,26 +69,31 @@ def run_demo(args: argparse.Namespace) -> int:
 
     from morelli.data_pipeline.images import Limits
     from morelli.serve.desk import Desk
+    from morelli.serve.opening import opener
     from morelli.serve.sessions import Sessions
 
-    try:
-        backend = connect_backend(args)
-        examiner = load_examiner(args)
-    except LoadingError as error:
-        return failed(str(error))
-    settings = Settings(
-        limits=Limits(max_bytes=50_000_000),
-        waiting=args.waiting,
-        limited_chat="chat" not in examiner.checkpoint.validation,
-        elsewhere=f"{backend.model} at {backend.host}" if backend else None,
-    )
-    reports = folder / "reports"
-    sessions = Sessions(reports)
-    sessions.keep_sweeping()
-    page = Page(Desk(examiner, backend), sessions, settings)
-    complain(f"the page is at http://{args.host}:{args.port} (Ctrl-C stops it)")
-    try:
-        launch(page, args.host, args.port, reports, args.open)
-    except OSError as error:
-        return failed(f"{args.host}:{args.port} cannot be listened on ({error}); choose --port")
+    # Begun first, since its processes start while the model is loaded.
+    with opener(args.trust_files, _OPENED_AT_A_TIME) as opens:
+        try:
+            backend = connect_backend(args)
+            examiner = load_examiner(args)
+        except LoadingError as error:
+            return failed(str(error))
+        examiner.measure = opens.measure
+        settings = Settings(
+            limits=Limits(max_bytes=50_000_000),
+            waiting=args.waiting,
+            limited_chat="chat" not in examiner.checkpoint.validation,
+            elsewhere=f"{backend.model} at {backend.host}" if backend else None,
+            open_picture=opens.open,
+        )
+        reports = folder / "reports"
+        sessions = Sessions(reports)
+        sessions.keep_sweeping()
+        page = Page(Desk(examiner, backend), sessions, settings)
+        complain(f"the page is at http://{args.host}:{args.port} (Ctrl-C stops it)")
+        try:
+            launch(page, args.host, args.port, reports, args.open)
+        except OSError as error:
+            return failed(f"{args.host}:{args.port} cannot be listened on ({error}); choose --port")
     return 0

@@ -10,6 +10,9 @@ from morelli.data_pipeline.images import Limits, Picture, picture_from_bytes
 from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.schema import Measurement
 
+OpenPicture = Callable[[bytes, str, Limits], Picture]
+"""Decodes a file, as `images.picture_from_bytes` does: bytes, name, limits -> picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opener:
@@ -20,7 +23,7 @@ class Opener:
         measure: as `instruments.measure`.
     """
 
-    open: Callable[[bytes, str, Limits], Picture]
+    open: OpenPicture
     measure: Callable[[Picture], tuple[Measurement, ...]]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.data_pipeline.verifier import MIN_RELIABILITY
 from morelli.serve.guides import guide_of
 from morelli.serve.render import (
     HEADLINES,
@@ -45,7 +46,7 @@ class Panels:
                 views.where,
             ),
             viewer=_fill("viewer", record, views),
-            instruments=_fill("instruments", record, views, guide_of),
+            instruments=_fill("instruments", sorted(record["measurements"], key=_rank), views),
             metadata=_fill("metadata", record),
             stability=_fill("stability", record),
             method=_fill("method", record),
@@ -99,7 +100,8 @@ def page_head() -> str:
 
 
 def _fill(panel: str, *values: Any) -> str:
-    template = environment().get_template("panels.html", globals={"name_of": _name})
+    named = {"name_of": _name, "guide_of": guide_of, "state_of": state_of}
+    template = environment().get_template("panels.html", globals=named)
     html = str(getattr(template.module, panel)(*values))
     # Gradio expands templates in what it is given to show, and a file may have any name.
     return html.replace("{", "&#123;").replace("$", "&#36;")
@@ -107,3 +109,16 @@ def _fill(panel: str, *values: Any) -> str:
 
 def _name(record: dict[str, Any]) -> str:
     return Path(record["image"]["path"]).name
+
+
+def state_of(item: dict[str, Any]) -> str:
+    """Say in two words what a measurement of a record comes to."""
+    if item["value"] is None or item["reliability"] < MIN_RELIABILITY:
+        return "cannot tell"
+    low, high = item["expected"]
+    return "as expected" if low <= item["value"] <= high else "out of range"
+
+
+def _rank(item: dict[str, Any]) -> int:
+    """Return where a measurement stands among others: what is unusual comes first."""
+    return ("out of range", "as expected", "cannot tell").index(state_of(item))

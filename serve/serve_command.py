@@ -6,7 +6,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from morelli.serve.arguments import backend_argument, count, model_arguments, number
+from morelli.serve.arguments import (
+    backend_argument,
+    count,
+    model_arguments,
+    number,
+    trust_argument,
+)
 from morelli.serve.console import (
     LoadingError,
     complain,
@@ -28,6 +34,9 @@ only with --allow-host, from that host alone, and only where it lies on the inte
 addresses and redirects are refused. An address that others can reach needs --keys: one key of 16
 or more characters a line, sent as "Authorization: Bearer KEY". Needs the packages of the `serve`
 extra."""
+
+
+_OPENED_AT_A_TIME = 2
 
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +65,7 @@ def serve_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="longest time for one request",
     )
+    trust_argument(parser)
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -77,31 +87,36 @@ def run_serve(args: argparse.Namespace) -> int:
 
     from morelli.serve.counter import read_keys
     from morelli.serve.desk import Desk
+    from morelli.serve.opening import opener
 
-    try:
-        keys = read_keys(args.keys) if args.keys else ()
-        if not keys and not _is_loopback(args.host):
-            return failed(f"{args.host} can be reached by others; give --keys FILE")
-        settings = ApiSettings(keys, args.per_minute, args.waiting, args.seconds)
-        if args.allow_host:
-            hosts = frozenset(host.lower() for host in args.allow_host)
-            settings = replace(settings, fetcher=Fetcher(hosts, settings.limits.max_bytes))
-        backend = connect_backend(args)
-        examiner = load_examiner(args)
-    except (LoadingError, OSError, ValueError) as error:
-        return failed(one_line(error))
-    about = {"name": examiner.checkpoint.name, "version": examiner.checkpoint.version}
-    app = Api(Desk(examiner, backend), settings, about).build()
-    complain(f"the API is at http://{args.host}:{args.port} (Ctrl-C stops it)")
-    uvicorn.run(
-        app,
-        host=args.host,
-        port=args.port,
-        log_level=os.environ.get("MORELLI_LOG_LEVEL", "warning"),
-        timeout_keep_alive=15,
-        limit_concurrency=256,
-        server_header=False,
-    )
+    with opener(args.trust_files, _OPENED_AT_A_TIME) as opens:
+        try:
+            keys = read_keys(args.keys) if args.keys else ()
+            if not keys and not _is_loopback(args.host):
+                return failed(f"{args.host} can be reached by others; give --keys FILE")
+            settings = ApiSettings(
+                keys, args.per_minute, args.waiting, args.seconds, open_picture=opens.open
+            )
+            if args.allow_host:
+                hosts = frozenset(host.lower() for host in args.allow_host)
+                settings = replace(settings, fetcher=Fetcher(hosts, settings.limits.max_bytes))
+            backend = connect_backend(args)
+            examiner = load_examiner(args)
+        except (LoadingError, OSError, ValueError) as error:
+            return failed(one_line(error))
+        examiner.measure = opens.measure
+        about = {"name": examiner.checkpoint.name, "version": examiner.checkpoint.version}
+        app = Api(Desk(examiner, backend), settings, about).build()
+        complain(f"the API is at http://{args.host}:{args.port} (Ctrl-C stops it)")
+        uvicorn.run(
+            app,
+            host=args.host,
+            port=args.port,
+            log_level=os.environ.get("MORELLI_LOG_LEVEL", "warning"),
+            timeout_keep_alive=15,
+            limit_concurrency=256,
+            server_header=False,
+        )
     return 0
 
 

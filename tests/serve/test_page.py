@@ -1,5 +1,6 @@
 """The web page in a real browser: what a visitor sees, does and leaves behind."""
 
+import contextlib
 import json
 import shutil
 import socket
@@ -26,6 +27,14 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 PATIENCE = 120_000
 """Milliseconds; a page waits for its turn on a machine that trains at the same time."""
 
+TABS = {
+    "Metadata and Content Credentials": "Content Credentials (C2PA)",
+    "Stability": "JPEG quality 90",
+    "Method and limits": "How to read the probability",
+    "Instruments": "Look for",
+}
+"""Tab -> words that stand in it."""
+
 SCRIPT = Path(__file__).with_name("scripted_page.py")
 
 
@@ -40,17 +49,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-@pytest.fixture(scope="module")
-def address(store: Path) -> Iterator[str]:
-    port = free_port()
-    with (store.parent / "server.log").open("w") as log:
+@contextlib.contextmanager
+def served(store: Path, seconds: float = 0.0) -> Iterator[str]:
+    """Run the page over an examiner that takes so long for a verdict."""
+    port, said = free_port(), store.with_suffix(".log")
+    with said.open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(port), str(store)], stdout=log, stderr=log
-        )
+            [sys.executable, str(SCRIPT), str(port), str(store), str(seconds)],
+            stdout=log, stderr=log,
+        )  # fmt: skip
     url = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(960):
-            assert server.poll() is None, (store.parent / "server.log").read_text()
+            assert server.poll() is None, said.read_text()
             try:
                 urlopen(url, timeout=1).close()
                 break
@@ -60,6 +71,19 @@ def address(store: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def address(store: Path) -> Iterator[str]:
+    with served(store) as url:
+        yield url
+
+
+@pytest.fixture
+def slow_address(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "slow").mkdir()
+    with served(tmp_path / "slow", seconds=4.0) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +138,10 @@ def test_a_visitor_sees_the_verdict_lays_the_mask_over_asks_and_takes_the_report
     assert detail.is_visible()
     assert "Measured" in detail.inner_text()
     assert detail.locator("img").get_attribute("src").startswith("data:image/")
+    assert page.locator(".stage .spot").is_visible()
+    for tab, words in TABS.items():
+        page.get_by_role("tab", name=tab).click()
+        playwright.expect(page.get_by_role("tabpanel").filter(visible=True)).to_contain_text(words)
     page.screenshot(path=tmp_path / "light.png", full_page=True)
 
     layer = page.locator(".stage .layer.mask")
@@ -127,8 +155,6 @@ def test_a_visitor_sees_the_verdict_lays_the_mask_over_asks_and_takes_the_report
 
     for kind in ("html", "json", "pdf"):
         button = page.locator(f"#download-{kind}")
-        if kind == "pdf" and button.is_disabled():
-            playwright.expect(button).to_be_enabled()
         with page.expect_download() as taken:
             button.click()
         taken.value.save_as(tmp_path / f"report.{kind}")
@@ -192,6 +218,44 @@ def test_one_visitor_sees_nothing_of_another_and_nothing_is_left_when_both_go(
             break
         time.sleep(0.25)
     assert left == []
+
+
+def test_those_who_wait_are_told_their_place_and_the_verdict_comes_before_others_words(
+    browser: Any, slow_address: str, forgery: Path
+) -> None:
+    first, second, third = (opened(browser, slow_address) for _ in range(3))
+    for page in (first, second, third):
+        page.locator("#drop input[type=file]").set_input_files(str(forgery))
+        page.locator("#verdict [aria-busy=true], .card.verdict[data-verdict]").first.wait_for()
+    playwright.expect(third.locator("#verdict")).to_contain_text("Waiting: ")
+    for page in (first, second, third):
+        page.locator(".reasons [aria-busy=false]").wait_for()
+        assert "Tampered" in page.inner_text(".card.verdict")
+        page.context.close()
+
+
+def test_an_answer_is_stopped_asked_for_again_and_forgotten(
+    browser: Any, address: str, forgery: Path
+) -> None:
+    page = opened(browser, address)
+    give(page, forgery)
+    talk = page.locator("#talk")
+    page.get_by_label("Your question").fill("First?")
+    page.keyboard.press("Enter")
+    playwright.expect(talk).to_contain_text("'First?' after 0 earlier")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Retry").first.click()
+    playwright.expect(talk).to_contain_text("I do not know more.")
+    # Answered again it is still one turn.
+    page.get_by_label("Your question").fill("Next?")
+    page.keyboard.press("Enter")
+    playwright.expect(talk).to_contain_text("'Next?' after 1 earlier")
+    page.get_by_role("button", name="Clear").last.click()
+    playwright.expect(talk).not_to_contain_text("First?")
+    page.get_by_label("Your question").fill("Second?")
+    page.keyboard.press("Enter")
+    playwright.expect(talk).to_contain_text("'Second?' after 0 earlier")
+    page.context.close()
 
 
 def test_a_file_that_is_no_picture_is_refused_in_words(
