@@ -1,9 +1,10 @@
-"""`morelli eval NAME...`, `eval calibrate` and `eval speed`: their arguments and what runs them."""
+"""`morelli eval NAME...`, `eval calibrate`, `chat` and `speed`: arguments, and what runs them."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from morelli.serve.chat_eval_command import CHAT, chat_eval_arguments, run_chat_eval
 from morelli.serve.console import failed
 from morelli.serve.speed_command import SPEED, run_speed, speed_arguments
 
@@ -31,6 +32,7 @@ Examples:
   morelli eval casia1 --out results/ --only-score
   morelli eval casia1 --data CASIA1/ --out other/ --tool masks-of-other/ --beside results/
   morelli eval calibrate --checkpoint runs/x/adapter --photos photos/ --prior 0.02
+  morelli eval chat --photos photos/ --out chat/
   morelli eval speed --out speed/ --batch 16
 
 Writes predictions.jsonl (a line a picture; a run that is started again goes on), and computes
@@ -52,6 +54,9 @@ def eval_arguments(parser: argparse.ArgumentParser) -> None:
     calibration = commands.add_parser("calibrate", description=_CALIBRATE)
     _calibrate_arguments(calibration)
     calibration.set_defaults(evaluate=_calibrate)
+    chat = commands.add_parser("chat", description=CHAT)
+    chat_eval_arguments(chat)
+    chat.set_defaults(evaluate=run_chat_eval)
     speed = commands.add_parser("speed", description=SPEED)
     speed_arguments(speed)
     speed.set_defaults(evaluate=run_speed)
