@@ -19,9 +19,9 @@ Examples:
   morelli chat photo.jpg
   echo "Where is it altered?" | morelli chat photo.jpg
 
-An empty line or Ctrl-D ends it, Ctrl-C stops an answer, /clear forgets what was said. The model
-that ships was trained on single answers: its replies to questions are weak, and cannot change the
-verdict."""
+An empty line or Ctrl-D ends it, Ctrl-C stops an answer, /clear forgets what was said. Replies
+cannot change the verdict. A chat is called limited if `morelli eval chat` did not measure it, or
+found it weak."""
 
 
 def chat_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +59,12 @@ def run_chat(args: argparse.Namespace) -> int:
 
 def _converse(desk: "Desk", look: "Look", report: "Report") -> None:
     """Answer questions from standard input until it ends."""
-    from morelli.model.conversation import Turn
+    from morelli.model.conversation import Turn, is_limited
 
     asked = sys.stdin.isatty()
     if asked:
-        sys.stdout.write("\nLimited chat: replies are not checked. An empty line ends it.\n")
+        kind = "Limited chat" if is_limited(report.validation) else "Chat"
+        sys.stdout.write(f"\n{kind}: replies are not checked. An empty line ends it.\n")
     turns: list[Turn] = []
     while question := _question(asked):
         if question == "/clear":
