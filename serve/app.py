@@ -31,9 +31,9 @@ QUESTIONS = (
 """Examples of what can be asked."""
 
 _LIMITED = (
-    "**Limited chat.** This model was trained to give one checked answer for each picture, not to "
-    "converse. Its replies are not held against the measurements; only sentences that deny the "
-    "verdict are withheld. Rely on the reasons above."
+    "**Limited chat.** The replies of this model were not evaluated, or did not hold up well enough. "
+    "They are not held against the measurements; only sentences that deny the verdict are "
+    "withheld. Rely on the reasons above."
 )
 _OPEN_CHAT = "Answers may be wrong; the reasons above are held against the measurements."
 _ELSEWHERE = (

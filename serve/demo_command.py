@@ -68,6 +68,7 @@ def run_demo(args: argparse.Namespace) -> int:
         return failed(f"{error.name} is missing; install the extra: pip install 'morelli[serve]'")
 
     from morelli.data_pipeline.images import Limits
+    from morelli.model.conversation import is_limited
     from morelli.serve.desk import Desk
     from morelli.serve.opening import opener
     from morelli.serve.sessions import Sessions
@@ -83,7 +84,7 @@ def run_demo(args: argparse.Namespace) -> int:
         settings = Settings(
             limits=Limits(max_bytes=50_000_000),
             waiting=args.waiting,
-            limited_chat="chat" not in examiner.checkpoint.validation,
+            limited_chat=is_limited(examiner.checkpoint.validation),
             elsewhere=f"{backend.model} at {backend.host}" if backend else None,
             open_picture=opens.open,
         )
