@@ -31,8 +31,8 @@ QUESTIONS = (
 """Examples of what can be asked."""
 
 _LIMITED = (
-    "**Limited chat.** The replies of this model were not evaluated, or did not hold up well enough. "
-    "They are not held against the measurements; only sentences that deny the verdict are "
+    "**Limited chat.** The replies of this model were not evaluated, or did not hold up well "
+    "enough. They are not held against the measurements; only sentences that deny the verdict are "
     "withheld. Rely on the reasons above."
 )
 _OPEN_CHAT = "Answers may be wrong; the reasons above are held against the measurements."
