@@ -303,8 +303,8 @@ class Examiner:
     ) -> Words:
         """Answer the last of several questions about a picture that was examined.
 
-        The words are raw; `conversation.shown` takes out what would deny the verdict. The
-        checkpoint that ships was trained on single answers only, so expect little of them.
+        The words are raw; `conversation.shown` takes out what would deny the verdict. Expect
+        little of a checkpoint whose chat `conversation.is_limited`.
 
         Raises:
             ValueError: the last turn is no open question.
