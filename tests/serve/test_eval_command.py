@@ -77,6 +77,7 @@ def test_the_names_of_the_command_are_those_of_the_table() -> None:
 @pytest.mark.parametrize(
     "words",
     [["casia"], ["casia1"], ["casia1", "--data", ".", "--transform", "melt"],
+     ["casia1", "--data", ".", "--attack", "pgd:1.5x"],
      ["casia1", "--data", ".", "--tool", ".", "--transform", "jpeg:90"]],
 )  # fmt: skip
 def test_a_wrong_command_line_is_a_usage_error(
