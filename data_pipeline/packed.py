@@ -22,15 +22,11 @@ def read_packed(path: Path, most: int = -1) -> bytes | None:
     Raises:
         OSError: the shard cannot be read.
     """
-    shard = path.parent
-    if shard.suffix not in SHARDS or not shard.is_file():
-        return None
-    if shard.suffix == ".parquet":
-        group = _parquet_index(shard, _version(shard)).get(path.name)
-        return None if group is None else _cells(shard, _version(shard), group)[path.name]
-    place = _tar_index(shard, _version(shard)).get(path.name)
+    shard, place = path.parent, _place(path)
     if place is None:
         return None
+    if shard.suffix == ".parquet":
+        return _cells(shard, _version(shard), place[0])[path.name]
     with shard.open("rb") as file:
         file.seek(place[0])
         return file.read(place[1] if most < 0 else min(most, place[1]))
@@ -44,6 +40,24 @@ def bytes_of(path: Path) -> bytes:
     """
     data = read_packed(path)
     return path.read_bytes() if data is None else data
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a path names a file, or a member of a shard.
+
+    Raises:
+        OSError: the shard cannot be read.
+    """
+    return path.is_file() or _place(path) is not None
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Return where a member lies: offset and size in a tar, row group and size in a table."""
+    shard = path.parent
+    if shard.suffix not in SHARDS or not shard.is_file():
+        return None
+    index = _tar_index if shard.suffix == ".tar" else _parquet_index
+    return index(shard, _version(shard)).get(path.name)
 
 
 def _version(shard: Path) -> tuple[int, int]:
@@ -63,10 +77,13 @@ def _tar_index(shard: Path, _: tuple[int, int]) -> dict[str, tuple[int, int]]:
 
 
 @functools.lru_cache(maxsize=256)
-def _parquet_index(shard: Path, version: tuple[int, int]) -> dict[str, int]:
-    """Return the row group of each file by name."""
-    groups = range(_opened(shard).num_row_groups)
-    return {name: group for group in groups for name in _cells(shard, version, group)}
+def _parquet_index(shard: Path, version: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """Return row group and size of each file by name."""
+    return {
+        name: (group, len(data))
+        for group in range(_opened(shard).num_row_groups)
+        for name, data in _cells(shard, version, group).items()
+    }
 
 
 @functools.lru_cache(maxsize=2)

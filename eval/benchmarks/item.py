@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from morelli.data_pipeline.images import ImageError, read_mask
+from morelli.data_pipeline.packed import is_there
 from morelli.data_pipeline.schema import ForensicSample
 
 Draw: TypeAlias = Callable[[int, int], NDArray[np.bool_]]
@@ -62,8 +63,8 @@ def checked(items: Iterable[Item]) -> Iterator[Item]:
         if (item.set, sample.id) in seen:
             raise ValueError(f"{item.place}: {sample.id} is there twice; ids must differ")
         seen.add((item.set, sample.id))
-        if not sample.image.is_file():
+        if not is_there(sample.image):
             raise ValueError(f"{item.place}: picture {sample.image} does not exist")
-        if sample.mask is not None and not sample.mask.is_file():
+        if sample.mask is not None and not is_there(sample.mask):
             raise ValueError(f"{item.place}: mask {sample.mask} does not exist")
         yield item
