@@ -1,9 +1,10 @@
 """Does the verdict survive what a messenger or a web site does to a picture?
 
-A reduced copy of the picture and five mild changes of it are put to the model at once. How far each
-change moves the verdict's logits on the copy is laid on those of the whole picture, so that
-reducing, which moves them as well, is not taken for a lack of stability. How well that agrees with
-whole examinations of changed pictures is measured by `morelli.eval.stability`.
+A part of the picture at its own resolution, around the place that is suspected most, and five mild
+changes of it are put to the model at once. How far each change moves the verdict's logits on the
+part is laid on those of the whole picture. A reduced copy of the whole would have lost the traces
+already that a mild change may wipe out. How well this agrees with whole examinations of changed
+pictures is measured by `morelli.eval.stability`.
 
 What is saved: each copy is read in one view, which stands for the overview and for the tile; only
 the instruments whose maps the checkpoint takes are read; nothing is located and nothing is written.
@@ -31,20 +32,21 @@ from morelli.model.config import ForgeryVLMConfig
 from morelli.model.cpm import verdict_logits
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.processing import ForgeryProcessor, layout_for
-from morelli.model.views import pack, stack_maps
-from morelli.model.vision import ViewFeatures, encode
+from morelli.model.views import Layout, pack, stack_maps
+from morelli.model.vision import Evidence, ViewFeatures, encode
 
 Pixels = NDArray[np.uint8]
 """(H, W, 3) sRGB in the image frame."""
 
 MOST_PIXELS = 500_000
-"""Of a copy; with most presets one view holds fewer."""
+"""Of the part, before it is enlarged; with most presets a view holds fewer."""
+
+_GRID = 8
+"""Parts begin on the grid of JPEG's blocks, so that they keep their place on it."""
 
 _LARGER, _SMALLER = 1.25, 0.75
-_LEAST_SIDE = 48
-"""In pixels, of a copy of a strip; cropping takes one more."""
-
-_LIMITS = Limits(min_side=_LEAST_SIDE - 1)
+_LIMITS = Limits(min_side=48)
+"""What is left of the smallest pictures that are examined."""
 
 
 def _saved(pixels: Pixels, quality: int | None = None) -> Picture:
@@ -59,7 +61,7 @@ def _saved(pixels: Pixels, quality: int | None = None) -> Picture:
 
 
 def _resized(pixels: Pixels, factor: float) -> Picture:
-    size = [max(_LEAST_SIDE, round(side * factor)) for side in pixels.shape[1::-1]]
+    size = [round(side * factor) for side in pixels.shape[1::-1]]
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return _saved(np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8))
 
@@ -84,24 +86,26 @@ def drift(
     processor: ForgeryProcessor,
     picture: Picture,
     measurements: Sequence[Measurement],
+    place: tuple[int, int],
     dtype: torch.dtype,
 ) -> NDArray[np.float64]:
-    """Measure how far each change moves the verdict's logits on a reduced copy of a picture.
+    """Measure how far each change moves the verdict's logits on a part of a picture.
 
     Args:
         model: in inference mode.
         processor: of the model.
         picture: the whole picture.
-        measurements: of the whole picture, which are those of a copy that need not be reduced.
+        measurements: of the whole picture, which are those of a part that is all of it.
+        place: x and y of the middle of the part, in image pixels.
         dtype: that the encoders multiply in.
 
     Returns:
         (5, 3) differences of raw verdict logits, a row for each of `CHANGES`.
     """
-    copy = reduced(picture, processor.config)
-    copies = [copy, *(change(copy.pixels) for change in CHANGES.values())]
+    part = part_of(picture, place, processor.config)
+    copies = [part, *(change(part.pixels) for change in CHANGES.values())]
     known = [measurements if one is picture else None for one in copies]
-    scale = _scale(copies, processor.config)
+    scale = _scale(picture, processor.config)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         shown = list(pool.map(partial(_shown, processor, scale), copies, known))
     logits = _logits(model, processor, shown, dtype)
@@ -109,12 +113,48 @@ def drift(
     return moved
 
 
-def reduced(picture: Picture, config: ForgeryVLMConfig) -> Picture:
-    """Return a copy whose enlargement fits one view of the widest scale, the picture if it does."""
-    height, width = picture.height, picture.width
-    side = config.scales * config.view_size // _LARGER
-    factor = min(side / max(height, width), math.sqrt(MOST_PIXELS / (height * width)))
-    return picture if factor >= 1 else _resized(picture.pixels, factor)
+def most_suspected(evidence: Evidence | None, where: Layout) -> tuple[int, int]:
+    """Return x and y of the middle of the tile that the encoders suspect most, in image pixels.
+
+    Args:
+        evidence: of the picture; without it, the middle of the picture is taken.
+        where: the layout that its tiles were cut by.
+    """
+    if evidence is None:
+        return where.width // 2, where.height // 2
+    # the overview comes first
+    x, y = where.corners[int(evidence.view_logits[1:].argmax())]
+    return x + where.size // 2, y + where.size // 2
+
+
+def part_of(picture: Picture, place: tuple[int, int], config: ForgeryVLMConfig) -> Picture:
+    """Return a part of a picture whose enlargement fits a view, the picture if all of it does.
+
+    The views are of one scale more than those of the picture where there is one, since models are
+    trained on such too, and they hold twice as much.
+
+    Args:
+        picture: the whole picture.
+        place: x and y of what should be in the middle, in image pixels.
+        config: of the model.
+    """
+    side = min(_scale(picture, config) * config.view_size // _LARGER, math.sqrt(MOST_PIXELS))
+    if max(picture.height, picture.width) <= side:
+        return picture
+    rows = _stretch(picture.height, place[1], int(side))
+    columns = _stretch(picture.width, place[0], int(side))
+    return _saved(picture.pixels[rows, columns])
+
+
+def _scale(picture: Picture, config: ForgeryVLMConfig) -> int:
+    """Return the scale of the views that the part and its changes are read in."""
+    needed = math.ceil(_LARGER * max(picture.height, picture.width) / config.view_size)
+    return min(config.scales, config.scale(picture.height, picture.width) + 1, needed)
+
+
+def _stretch(length: int, middle: int, side: int) -> slice:
+    start = min(max(0, middle - side // 2), max(0, length - side)) // _GRID * _GRID
+    return slice(start, min(length, start + side))
 
 
 def settled(
@@ -154,12 +194,6 @@ def settled(
         }
         for name, one in zip(CHANGES, after, strict=True)
     ]
-
-
-def _scale(copies: Sequence[Picture], config: ForgeryVLMConfig) -> int:
-    """Return the narrowest scale at which one view holds any of the copies."""
-    longest = max(max(copy.height, copy.width) for copy in copies)
-    return min(config.scales, -(-longest // config.view_size))
 
 
 def _shown(
