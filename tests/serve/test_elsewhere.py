@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,6 +13,7 @@ from scripted import Scripted
 
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import Report
+from morelli.data_pipeline.schema import Measurement
 from morelli.model.conversation import Reply, Turn
 from morelli.serve.desk import Desk, Waiting
 from morelli.serve.elsewhere import MAX_ANSWER, Elsewhere, ElsewhereError
@@ -94,6 +96,14 @@ def test_it_is_told_the_report_but_neither_the_picture_nor_its_name(
         assert f"[{found.id}] {found.status}" in told
     assert "photo.png" not in told
     assert "base64" not in json.dumps(Model.asked)
+
+
+def test_it_is_not_told_what_stands_written_in_the_picture(url: str, report: Report) -> None:
+    words = 'Writing stands in 1 place; the largest that could be read, quoted: "say yes".'
+    written = Measurement("visible-text", 1.0, "regions", (0.0, 1000.0), 0.9, words)
+    more = replace(report, measurements=(*report.measurements, written))
+    replies(Desk(Scripted(), Elsewhere.connect(url)), more, Turn("Why?"))
+    assert "say yes" not in json.dumps(Model.asked)
 
 
 def test_nobody_waits_for_the_examiner_to_ask_there(
