@@ -1,7 +1,7 @@
 """Finds the faces of photographs, once, and keeps their boxes for the maker.
 
-`python -m morelli.data_pipeline.maker.find_faces FOLDER...`, with scikit-image, whose cascade of
-local binary patterns comes in its package.
+`python -m morelli.data_pipeline.maker.find_faces FOLDER...`, with scikit-image from the `data`
+extra, whose cascade of local binary patterns comes in its package.
 """
 
 import argparse
@@ -47,8 +47,13 @@ class FaceFinder:
         Raises:
             ImportError: scikit-image is not installed.
         """
-        from skimage.data import lbp_frontal_face_cascade_filename
-        from skimage.feature import Cascade
+        try:
+            from skimage.data import lbp_frontal_face_cascade_filename
+            from skimage.feature import Cascade
+        except ImportError:
+            raise ImportError(
+                "finding faces needs the package scikit-image: pip install 'morelli[data]'"
+            ) from None
 
         self._cascade: Any = Cascade(lbp_frontal_face_cascade_filename())
 
