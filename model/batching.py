@@ -70,9 +70,12 @@ def write_on(
     longest = max(map(len, texts))
     padding = processor.tokenizer.pad_token_id
     end = processor.tokenizer.eos_token_id
+    mask = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in texts])
     written = model.generate(
         input_ids=torch.tensor([[padding] * (longest - len(t)) + list(t) for t in texts]),
-        attention_mask=torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in texts]),
+        attention_mask=mask,
+        # Left to itself it would count the padding, which the memory of a shorter text does not.
+        position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
         past_key_values=cache, max_new_tokens=limit, do_sample=False,
         stopping_criteria=list(stopping), eos_token_id=end, pad_token_id=padding,
     )  # fmt: skip
