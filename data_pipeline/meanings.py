@@ -126,6 +126,21 @@ MEANING_OUTSIDE = {
     "|hardly touches)"
     " (the|our|that) (question|matter|issue|case|doubt)( of origin| at hand| of an <edit>|).",
 }
+COPIES_OUTSIDE = {
+    Verdict.AUTHENTIC: "<alone>, <such> (proves|shows|decides|settles|establishes) little, (and|as"
+    "|since|because) (regular|repeating|recurring) (patterns|details|shapes|textures) can (look"
+    " like|pass for|be mistaken for|read as) copies."
+    "|(Windows|Tiles|Bricks|Leaves|Letters|Waves|Fabrics|Fences|Crowds) (repeat|recur|resemble one"
+    " another) by nature, so <such> (proves|decides|settles) (little|nothing) <alone>.",
+    Verdict.INCONCLUSIVE: "<such> is a (hint|clue|pointer|suggestion|weak sign|first sign), but"
+    " (it is not|not|hardly|far from) enough for a <verdict>."
+    "|<such> may (come|stem|result|arise) from a (regular|repeating|recurring)"
+    " (pattern|texture|detail) or from an <edit>, and (cannot|does not|is unable to) (decide|choose"
+    "|distinguish) between (them|the two|these).",
+}
+"""The same of copies that were found, which no compression explains; of other verdicts,
+`MEANING_OUTSIDE`."""
+
 MEANING_INSIDE = {
     Verdict.AUTHENTIC: "(This|That|It) is what <untouched> (show|usually show|look like|tend to"
     " show|give|commonly give)( in this respect| by this measure| on this count|)."

@@ -33,11 +33,11 @@ RULES = {
     "untouched": "<honest> <shots>",
     "normal": "normal|usual|typical|customary|common|standard|accepted|unremarkable|familiar"
     "|commonplace",
-    "span": "range|figure|value|level|span|result|reading|amount|extent|size|mark|score|scale",
+    "span": "range|figure|value|level|span|result|reading|amount|number|outcome|score",
     "norm": "{usual} (is|would be|counts as|seems|appears|is considered|is called) <normal>"
     "|<untouched> (show|give|have|yield|reach|measure|display|exhibit|produce|come to|amount to"
     "|lie at|run to) {usual}"
-    "|(the|a) <normal> <span> (is|would be|reads|remains) {usual}"
+    "|(the|a) <normal> <span> (is|would be|lies at|comes to) {usual}"
     "|(one (expects|finds|sees|meets|would expect|would find)|experience (suggests|shows|gives"
     "|teaches)"
     "|practice (shows|gives|suggests)) {usual} (in|for|from|with) <untouched>",

@@ -15,6 +15,7 @@ from morelli.data_pipeline.answer import format_value
 from morelli.data_pipeline.grammar import as_sentence, expand
 from morelli.data_pipeline.meanings import (
     CAUSES,
+    COPIES_OUTSIDE,
     MARKS_ALTERED,
     MEANING_INSIDE,
     MEANING_OUTSIDE,
@@ -139,7 +140,8 @@ def _anomalous_claim(lesson: _Lesson, measurement: Measurement, leads: bool) -> 
     elif leads and lesson.elsewhere(place):
         tail = lesson.say_sentence(RESTS_ON_PICTURE)
     else:
-        tail = _tail(lesson, measurement, leads, MEANING_OUTSIDE)
+        copies = COPIES_OUTSIDE if measurement.instrument == "copy-move" else {}
+        tail = _tail(lesson, measurement, leads, {**MEANING_OUTSIDE, **copies})
     return Claim(measurement.instrument, Polarity.ANOMALOUS, place, f"{sentence} {tail}".rstrip())
 
 

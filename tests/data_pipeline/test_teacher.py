@@ -229,3 +229,16 @@ def test_an_anomaly_beside_the_altered_part_is_not_called_a_sign_of_the_edit() -
         assert re.search(
             "verdict|conclusion|judgement|decision|assessment|finding|answer|class", tail
         )
+
+
+def test_compression_does_not_explain_copies() -> None:
+    reading = Measurement("copy-move", 1.5, "% of the picture", (0, 0.05), 0.9, "It is read.")
+    for verdict in (Verdict.AUTHENTIC, Verdict.INCONCLUSIVE):
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            mask = np.zeros((HEIGHT, WIDTH), bool)
+            (claim,) = teach(verdict, None, mask, {"copy-move": reading}, rng).claims
+            assert claim.polarity is Polarity.ANOMALOUS
+            assert not re.search(
+                "compress|smoothing|resizing|denoising|encoding|resampling", claim.sentence, re.I
+            )
