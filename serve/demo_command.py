@@ -73,10 +73,13 @@ def run_demo(args: argparse.Namespace) -> int:
     from morelli.serve.opening import opener
     from morelli.serve.sessions import Sessions
 
+    try:
+        backend = connect_backend(args)
+    except LoadingError as error:
+        return failed(str(error))
     # Begun first, since its processes start while the model is loaded.
     with opener(args.trust_files, _OPENED_AT_A_TIME) as opens:
         try:
-            backend = connect_backend(args)
             examiner = load_examiner(args)
         except LoadingError as error:
             return failed(str(error))

@@ -89,23 +89,26 @@ def run_serve(args: argparse.Namespace) -> int:
     from morelli.serve.desk import Desk
     from morelli.serve.opening import opener
 
+    try:
+        keys = read_keys(args.keys) if args.keys else ()
+        if not keys and not _is_loopback(args.host):
+            return failed(f"{args.host} can be reached by others; give --keys FILE")
+        settings = ApiSettings(keys, args.per_minute, args.waiting, args.seconds)
+        if args.allow_host:
+            hosts = frozenset(host.lower() for host in args.allow_host)
+            settings = replace(settings, fetcher=Fetcher(hosts, settings.limits.max_bytes))
+        backend = connect_backend(args)
+    except (LoadingError, OSError, ValueError) as error:
+        return failed(one_line(error))
+    # Begun first, since its processes start while the model is loaded.
     with opener(args.trust_files, _OPENED_AT_A_TIME) as opens:
         try:
-            keys = read_keys(args.keys) if args.keys else ()
-            if not keys and not _is_loopback(args.host):
-                return failed(f"{args.host} can be reached by others; give --keys FILE")
-            settings = ApiSettings(
-                keys, args.per_minute, args.waiting, args.seconds, open_picture=opens.open
-            )
-            if args.allow_host:
-                hosts = frozenset(host.lower() for host in args.allow_host)
-                settings = replace(settings, fetcher=Fetcher(hosts, settings.limits.max_bytes))
-            backend = connect_backend(args)
             examiner = load_examiner(args)
-        except (LoadingError, OSError, ValueError) as error:
+        except LoadingError as error:
             return failed(one_line(error))
         examiner.measure = opens.measure
         about = {"name": examiner.checkpoint.name, "version": examiner.checkpoint.version}
+        settings = replace(settings, open_picture=opens.open)
         app = Api(Desk(examiner, backend), settings, about).build()
         complain(f"the API is at http://{args.host}:{args.port} (Ctrl-C stops it)")
         uvicorn.run(

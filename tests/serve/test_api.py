@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import functools
+import hashlib
 import json
 import socket
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +36,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def served(seconds: float) -> Iterator[Any]:
+def served(seconds: float, *more: str) -> Iterator[Any]:
     """Run a server whose look takes so long, and give a client with a key."""
     port = free_port()
-    server = subprocess.Popen([sys.executable, str(SCRIPT), str(port), str(seconds)])
+    server = subprocess.Popen([sys.executable, str(SCRIPT), str(port), str(seconds), *more])
     headers = {"Authorization": f"Bearer {KEYS[0]}"}
     base = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=base, headers=headers, timeout=PATIENCE) as client:
@@ -242,3 +245,30 @@ def test_a_full_queue_turns_away_and_a_slow_examination_ends_in_time() -> None:
             slow.settimeout(PATIENCE)
             assert b"408" in slow.recv(4096).split(b"\r\n")[0]
         assert api.get("/health").status_code == 200
+
+
+def test_a_picture_is_fetched_from_an_allowed_host_and_from_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(drawn(7))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as pictures:
+        threading.Thread(target=pictures.serve_forever, daemon=True).start()
+        port = str(pictures.server_port)
+        url = f"http://pictures.example:{port}/photo.jpg"
+        with served(0.0, port) as api:
+            answer = api.post("/v1/examine", files={"url": (None, url)})
+            assert answer.status_code == 200
+            record = answer.json()
+            validate(record)
+            assert record["image"]["path"] == url
+            assert record["image"]["sha256"] == hashlib.sha256(drawn(7)).hexdigest()
+            link = {"type": "image_url", "image_url": {"url": url}}
+            asked = {"messages": [{"role": "user", "content": [link]}]}
+            said = api.post("/v1/chat/completions", json=asked).json()
+            assert said["morelli"]["image"] == record["image"]
+            for other in (f"http://127.0.0.1:{port}/photo.jpg", "file:///etc/passwd"):
+                refused = api.post("/v1/examine", files={"url": (None, other)})
+                assert refused.status_code == 400
+                assert refused.json()["error"]["code"] == "not_fetched"
+            both = {"url": (None, url), "file": ("p.jpg", drawn())}
+            assert api.post("/v1/examine", files=both).status_code == 422
+        pictures.shutdown()

@@ -148,6 +148,8 @@ def test_a_shard_that_makes_no_sense_is_refused(shard: str, tmp_path: Path) -> N
         ["chat", "in/odd.png", "--checkpoint", "bad"],
         ["serve", "--host", "0.0.0.0"],
         ["serve", "--keys", "gone.txt"],
+        ["serve", "--backend", "http://127.0.0.1:9/v1"],
+        ["demo", "--backend", "nowhere"],
     ],
 )
 def test_what_cannot_begin_is_one_line_and_status_one(
