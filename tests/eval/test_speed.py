@@ -48,7 +48,7 @@ def test_every_stage_gets_a_figure_and_goals_only_the_sizes_they_are_for() -> No
         "1 megapixel: instruments",
         "1 megapixel: stability",
     ]
-    assert [figure.goal for figure in looks] == ["at most 4", "", "at most 1.5"]
+    assert [figure.goal for figure in looks] == ["at most 4", "at most 1.5", "at most 1.5"]
     assert [figure.value for figure in looks[1:]] == [1.0, 0.5]
     assert looks[0].value < 0
     other = speed.measure_looks(TimedExaminer(), data, 2.5, 2)  # type: ignore[arg-type]
