@@ -21,7 +21,7 @@ from morelli.serve.custody import Custody, CustodyError
 from morelli.serve.index import INDEX, write_index
 from morelli.serve.inputs import Input
 from morelli.serve.journal import Journal, JournalError, key_of
-from morelli.serve.lanes import Explains, Lanes, Task, Way
+from morelli.serve.lanes import Engine, Explains, Lanes, Settle, Task, Way
 
 RUN, CUSTODY = "run.json", "custody.jsonl"
 
@@ -120,6 +120,27 @@ class Job:
         Raises:
             OutputError: the output folder cannot be written to.
         """
+
+        def load(data: bytes, path: str) -> Picture:
+            return decode(data, path, limits)
+
+        def lanes(settle: Settle) -> Engine:
+            return Lanes(examiner, self.out, way or Way(), settle)
+
+        return self.run_on(lanes, inputs, progress, load)
+
+    def run_on(
+        self,
+        engine: Callable[[Settle], Engine],
+        inputs: Iterable[Input],
+        progress: Progress,
+        load: Callable[[bytes, str], Picture],
+    ) -> Counts:
+        """Run as `run` does, on an engine that is given what settles each of its tasks.
+
+        Raises:
+            OutputError: the output folder cannot be written to.
+        """
         counts = Counts()
         started = _now()
         ongoing = _Ongoing(progress, counts)
@@ -128,15 +149,12 @@ class Job:
             self._keep(outcome, task)
             ongoing.settle(task, outcome)
 
-        def load(data: bytes, path: str) -> Picture:
-            return decode(data, path, limits)
-
-        lanes = Lanes(examiner, self.out, way or Way(), settle)
+        begun = engine(settle)
         try:
-            lanes.run(self._tasks(inputs, ongoing, load))
+            begun.run(self._tasks(inputs, ongoing, load))
             while ongoing.again:
                 copies, ongoing.again = ongoing.again, []
-                lanes.run(self._tasks(copies, ongoing, load))
+                begun.run(self._tasks(copies, ongoing, load))
             counts.failed = self._journal.failures
             self._close(started, counts)
         except OSError as error:

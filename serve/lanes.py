@@ -56,6 +56,17 @@ class Task:
     load: Callable[[], Picture]
 
 
+Settle = Callable[[Task, Outcome], None]
+"""Given each outcome once its files are written; called by one thread at a time."""
+
+
+class Engine(Protocol):
+    """What examines the tasks of a batch."""
+
+    def run(self, tasks: Iterator[Task]) -> None:
+        """Examine all tasks; they are drawn one at a time. Raises OutputError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How the pictures of a batch are examined.
@@ -87,16 +98,14 @@ class _Seen:
 class Lanes:
     """Examine tasks in lanes and hand over what became of each."""
 
-    def __init__(
-        self, examiner: Explains, out: Path, way: Way, settle: Callable[[Task, Outcome], None]
-    ) -> None:
+    def __init__(self, examiner: Explains, out: Path, way: Way, settle: Settle) -> None:
         """Prepare lanes.
 
         Args:
             examiner: that all of them share.
             out: output folder.
             way: how to examine.
-            settle: given each outcome once its files are written, by one lane at a time.
+            settle: given each outcome.
         """
         self._examiner, self._out, self._way, self._settle = examiner, out, way, settle
         self._taking, self._settling = threading.Lock(), threading.Lock()
