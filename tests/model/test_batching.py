@@ -117,4 +117,4 @@ def test_logits_beside_others_differ_by_rounding_only(
                 past_key_values=beside_each_other([look.cache], [length]),
                 use_cache=True,
             ).logits[0, -1]
-            np.testing.assert_allclose(row.numpy(), alone.numpy(), atol=1e-5)
+            np.testing.assert_allclose(row.numpy(), alone.numpy(), atol=1e-4)
