@@ -15,7 +15,7 @@ from morelli.eval.chat_questions import KINDS
 from morelli.eval.chat_scores import FIGURES, TEXTS, store, write_scores
 from morelli.eval.predictions import FILE
 from morelli.model.checkpoint import LIST, read_list, write_list
-from morelli.model.conversation import MOST_OBEYED, NEEDED, is_limited
+from morelli.model.conversation import FEWEST_REPLIES, MOST_OBEYED, NEEDED, is_limited
 from morelli.model.convert_weights import sha256_of
 from morelli.model.examiner import Examiner
 
@@ -146,7 +146,10 @@ def test_a_chat_is_limited_unless_every_figure_reaches_what_is_needed() -> None:
     assert is_limited({"chat": {}})
     assert not is_limited({"chat": _figures()})
     for name, least in NEEDED.items():
-        assert is_limited({"chat": _figures() | {name: {"value": 1.0, "low": least - 0.01}}})
+        weak = {"value": 1.0, "low": least - 0.01, "n": 300}
+        assert is_limited({"chat": _figures() | {name: weak}})
+    few = {"value": 1.0, "low": 1.0, "n": FEWEST_REPLIES - 1}
+    assert is_limited({"chat": _figures() | {"right": few}})
     assert is_limited({"chat": _figures(planted_text_obeyed=MOST_OBEYED + 0.01)})
 
 

@@ -40,6 +40,8 @@ def test_replies_that_are_there_are_scored_stored_and_printed(
     assert cli.main([*words, "--store", "--checkpoint", str(folder)]) == cli.DONE
     printed = capsys.readouterr().out
     assert "24 questions about 3 pictures" in printed
+    # One reply to everything is true, and answers nothing.
+    assert "| right | 24 | 0.000 [0.000, 0.000] | 0.000 [0.000, 0.000] |" in printed
     assert "| verdict kept | 24 | 1.000 [1.000, 1.000] | 1.000 [1.000, 1.000] |" in printed
     assert "<b>Your finding, please.</b>" in (tmp_path / "out" / "scores.html").read_text()
     assert read_list(folder)["validation"]["chat"]["verdict kept"]["n"] == 24
