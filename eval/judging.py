@@ -77,7 +77,7 @@ def rows_of(examinations: Sequence[Prediction]) -> Iterator[dict[str, str]]:
 
 
 def write_page(out: Path, count: int) -> Path:
-    """Write the page and, unless it is there, the file for the marks.
+    """Write the page and, unless one with marks is there, the file for the marks.
 
     Args:
         out: folder of predictions.jsonl.
@@ -89,7 +89,7 @@ def write_page(out: Path, count: int) -> Path:
     Raises:
         ImageError: a picture of them cannot be opened.
         OSError: a file cannot be read or written.
-        ValueError: as `drawn`.
+        ValueError: as `drawn`, or as `read_marks` of the file that is there.
     """
     examinations = drawn(out / FILE, count)
     template = environment().get_template("judging.html")
@@ -103,8 +103,9 @@ def write_page(out: Path, count: int) -> Path:
         script_hash=base64.b64encode(digest).decode(),
     )
     (out / PAGE).write_text(page, encoding="utf-8")
-    if not (out / MARKS).exists():
-        with (out / MARKS).open("w", newline="", encoding="utf-8") as file:
+    marks = out / MARKS
+    if not marks.exists() or not any(row["mark"] for row in read_marks(marks)):
+        with marks.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows_of(examinations))

@@ -168,7 +168,7 @@ def predict(
     with path.open("a", encoding="utf-8") as file:
         for case in tqdm(cases, unit="picture", desc="looking", disable=None):
             if case.key not in done:
-                # what is told changes no pixel, so baselines would only be repeated
+                # What is told changes no pixel: baselines would only be repeated.
                 makers = baselines if case.readings is None else {}
                 line = _looked_at(examiner, checkpoint, case, out, words, makers)
                 file.write(json.dumps(line, allow_nan=False) + "\n")
@@ -241,7 +241,7 @@ def _looked_at(
         said = examiner.examine(picture, told)
         look: Located = said
         answer = answer_record(said.rationale, said.withheld, said.findings)
-        plain = table_reader(picture, said.measurements)
+        plain = table_reader(picture, said.measurements) if told is None else None
     else:
         look = examiner.look(picture, told)
     maps = {MODEL: look.map} | {name: make(picture) for name, make in baselines.items()}

@@ -214,7 +214,7 @@ def _text_sections(
         "was truly altered, authentic pictures included; share of the true mask in the ninths of "
         "confirmed anomalies. The table-reader puts every reading out of its range into words, "
         "without seeing the picture.",
-        [*named, "Writer", *_TRUTH.values()],
+        [*named, "Writer", "Masks", "Of them pointed at", *_TRUTH.values()],
         list(_truth_rows(spoken)),
     )
     yield (
@@ -239,8 +239,11 @@ def _truth_rows(spoken: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         writers = {"Morelli": one["text"], "table-reader": one["text"]["table_reader"]}
         for writer, figures in writers.items():
             if figures and any(name in figures for name in _TRUTH):
+                counts = [
+                    figures.get(name, {"n": 0})["n"] for name in ("true_coverage", "pointing")
+                ]
                 cells = [_cell(figures.get(name)) for name in _TRUTH]
-                yield [one["set"], one["version"], writer, *cells]
+                yield [one["set"], one["version"], writer, *map(str, counts), *cells]
 
 
 def _estimates(

@@ -14,7 +14,9 @@ from morelli.data_pipeline.images import open_picture
 
 Pixels = NDArray[np.uint8]
 
-_TINT = (200, 30, 30)
+_TINT = (230, 0, 170)
+"""Magenta, since little in photographs is."""
+
 _STRENGTH = 0.6
 
 
@@ -61,7 +63,7 @@ def outlined(pixels: Pixels, mask: NDArray[np.bool_]) -> Pixels:
 
 
 def tinted(pixels: Pixels, heat: NDArray[Any]) -> Pixels:
-    """Return (h, w, 3) pixels turned red by an (h, w) mask, or map from 0 to 1."""
+    """Return (h, w, 3) pixels turned magenta by an (h, w) mask, or map from 0 to 1."""
     weight = _STRENGTH * heat.astype(np.float32)[..., None]
     return np.asarray(np.rint((1 - weight) * pixels + weight * np.array(_TINT)), np.uint8)
 

@@ -77,6 +77,9 @@ def test_marks_that_are_there_are_never_written_over(results: Path) -> None:
     before = path.read_bytes()
     write_page(results, 6)
     assert path.read_bytes() == before
+    marks_in(results, "", "", "", "")
+    write_page(results, 6)
+    assert [row["number"] for row in read_marks(path)] == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_marks_are_counted_by_status(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,6 +128,8 @@ def test_other_readings_are_versions_of_their_own(
     flips = [row["flip_rate"] for row in scores["told"] if row["set"] == "boxes"]
     assert flips[0] is None
     assert flips[1]["value"] == 0.0
+    readers = [one["text"]["table_reader"] for one in scores["sets"] if one["set"] == "boxes"]
+    assert [reader is None for reader in readers] == [False, True, True, True]
     assert "If other readings are told" in markdown(scores)
 
 
