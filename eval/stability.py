@@ -1,9 +1,9 @@
-"""Does what mild changes do to a part of a picture tell what they do to the whole?
+"""Does what mild changes do to a reduced copy tell what they do to the whole picture?
 
     python -m morelli.eval.stability FOLDER --out FILE [--sources NAME...] [--limit N]
 
 Every picture is examined whole, as it is and after each change of `model.stability`, which takes
-six times as long as an examination, and held against what is told from the part. Readings go to
+six times as long as an examination, and held against what is told from the copy. Readings go to
 `--out` line by line, so that a run that was stopped goes on.
 """
 
@@ -41,7 +41,7 @@ class Trial:
         key: set and id of the picture.
         before: (3,) of the whole picture as it is.
         after: (5, 3) of the whole picture after each change.
-        told: (5, 3) what the part says that they become.
+        told: (5, 3) what the copy says that they become.
     """
 
     key: str
@@ -62,7 +62,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well a change is told from the part, over some pictures.
+    """How well a change is told from the copy, over some pictures.
 
     Attributes:
         change: its name, or "any of them".
@@ -84,7 +84,7 @@ class Agreement:
 
 
 def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:
-    """Examine a picture and its changes whole, and by its part.
+    """Examine a picture and its changes whole, and by its copy.
 
     Args:
         examiner: that leaves stability out.
@@ -94,9 +94,7 @@ def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:
     from morelli.model.stability import CHANGES, drift
 
     look = examiner.look(picture)
-    moved = drift(
-        examiner.model, examiner.processor, picture, look.measurements, look.place, examiner.dtype
-    )
+    moved = drift(examiner.model, examiner.processor, picture, look.measurements, examiner.dtype)
     after = [examiner.look(change(picture.pixels)).verdict_logits for change in CHANGES.values()]
     return Trial(key, look.verdict_logits, np.stack(after), look.verdict_logits + moved)
 
@@ -104,7 +102,7 @@ def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:
 def agreements(
     trials: Sequence[Trial], changes: Sequence[str], calibrator: Calibrator, prior: float = EVEN
 ) -> list[Agreement]:
-    """Compare what is told from parts with whole examinations, change by change and in all.
+    """Compare what is told from copies with whole examinations, change by change and in all.
 
     Args:
         trials: of one or more pictures.

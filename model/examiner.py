@@ -35,7 +35,7 @@ from morelli.model.growing_cache import growing_cache
 from morelli.model.limits import limits_of
 from morelli.model.memory import keep_freed_memory, release_freed_memory
 from morelli.model.precision import fastest_dtype, narrow_linears
-from morelli.model.stability import drift, most_suspected, settled
+from morelli.model.stability import drift, settled
 from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures, encode
 
@@ -62,7 +62,6 @@ class Look:
         tokens: ids of the conversation up to the line break after `<seg>`.
         cache: the language model's memory of them.
         stability: what mild changes do, as reports list it; empty if it was left out.
-        place: x and y of the place that is suspected most, in image pixels.
     """
 
     measurements: tuple[Measurement, ...]
@@ -75,7 +74,6 @@ class Look:
     tokens: tuple[int, ...] = ()
     cache: Any = None
     stability: tuple[dict[str, Any], ...] = ()
-    place: tuple[int, int] = (0, 0)
 
 
 class Examiner:
@@ -209,10 +207,7 @@ class Examiner:
             )
             raw = logits[0].double().numpy()
         with _timed(seconds, "stability"):
-            place = most_suspected(
-                output.evidence, self.processor.layout(picture.height, picture.width)
-            )
-            decision, stability = self._settle(picture, measurements, raw, place)
+            decision, stability = self._settle(picture, measurements, raw)
         with _timed(seconds, "map"):
             ending = self.processor.verdict_prefix(decision.verdict)
             soft = self._locate(picture, features, output.past_key_values, ending)
@@ -227,7 +222,6 @@ class Examiner:
             tokens=(*tokens, *ending),
             cache=output.past_key_values,
             stability=tuple(stability),
-            place=place,
         )
 
     def _settle(
@@ -235,12 +229,11 @@ class Examiner:
         picture: Picture,
         measurements: tuple[Measurement, ...],
         logits: NDArray[np.float64],
-        place: tuple[int, int],
     ) -> tuple[Decision, list[dict[str, Any]]]:
         """Decide, after trying what mild changes do to the verdict."""
         if not self.stability:
             return self.calibrator.decide(logits, self.prior), []
-        moved = drift(self.model, self.processor, picture, measurements, place, self.dtype)
+        moved = drift(self.model, self.processor, picture, measurements, self.dtype)
         return settled(self.calibrator, logits, moved, self.prior)
 
     def _encode(self, picture: Picture, measurements: tuple[Measurement, ...]) -> ViewFeatures:

@@ -1,21 +1,22 @@
 """Does the verdict survive what a messenger or a web site does to a picture?
 
-A part of the picture at its own resolution, around the place that is suspected most, and five mild
-changes of it are put to the model at once. How far each change moves the verdict's logits on the
-part is laid on those of the whole picture. A reduced copy of the whole would have lost the traces
-already that a mild change may wipe out. How well this agrees with whole examinations of changed
-pictures is measured by `morelli.eval.stability`.
+A reduced copy of the picture and five mild changes of it are put to the model at once. How far each
+change moves the verdict's logits on the copy is laid on those of the whole picture, so that
+reducing, which moves them as well, is not taken for a lack of stability. How well that agrees with
+whole examinations of changed pictures is measured by `morelli.eval.stability`.
 
 What is saved: each copy is read in one view, which stands for the overview and for the tile; only
-the instruments whose maps the checkpoint takes are read; nothing is located and nothing is written.
+the instruments whose maps the checkpoint takes are read, and copies within the picture are not
+searched for again; nothing is located and nothing is written.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from itertools import groupby
 from typing import Any
 
 import cv2
@@ -26,27 +27,33 @@ from PIL import Image
 
 from morelli.data_pipeline.images import Limits, Picture, picture_from_bytes
 from morelli.data_pipeline.instruments import measure
-from morelli.data_pipeline.schema import Measurement, Verdict
+from morelli.data_pipeline.schema import Box, Measurement, Verdict
 from morelli.model.calibration import Calibrator, Decision
 from morelli.model.config import ForgeryVLMConfig
 from morelli.model.cpm import verdict_logits
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.processing import ForgeryProcessor, layout_for
-from morelli.model.views import Layout, pack, stack_maps
-from morelli.model.vision import Evidence, ViewFeatures, encode
+from morelli.model.views import pack, stack_maps
+from morelli.model.vision import ViewFeatures, encode
 
 Pixels = NDArray[np.uint8]
 """(H, W, 3) sRGB in the image frame."""
 
 MOST_PIXELS = 500_000
-"""Of the part, before it is enlarged; with most presets a view holds fewer."""
+"""Of a copy; with most presets one view holds fewer."""
 
-_GRID = 8
-"""Parts begin on the grid of JPEG's blocks, so that they keep their place on it."""
+CARRIED = frozenset({"copy-move"})
+"""Instruments whose reading of the whole picture is laid on the copies: made to withstand just such
+changes, and by far the slowest of those whose maps are taken."""
 
 _LARGER, _SMALLER = 1.25, 0.75
-_LIMITS = Limits(min_side=48)
-"""What is left of the smallest pictures that are examined."""
+_WIDEST = 2
+"""Views of scale 1 that the longer side of a copy takes; the enlarged one takes more."""
+
+_LEAST_SIDE = 48
+"""In pixels, of a copy of a strip; cropping takes one more."""
+
+_LIMITS = Limits(min_side=_LEAST_SIDE - 1)
 
 
 def _saved(pixels: Pixels, quality: int | None = None) -> Picture:
@@ -61,7 +68,7 @@ def _saved(pixels: Pixels, quality: int | None = None) -> Picture:
 
 
 def _resized(pixels: Pixels, factor: float) -> Picture:
-    size = [round(side * factor) for side in pixels.shape[1::-1]]
+    size = [max(_LEAST_SIDE, round(side * factor)) for side in pixels.shape[1::-1]]
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return _saved(np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8))
 
@@ -74,8 +81,8 @@ CHANGES: Mapping[str, Callable[[Pixels], Picture]] = {
     "JPEG 90": partial(_saved, quality=90),
     "JPEG 75": partial(_saved, quality=75),
     "resize 0.75": partial(_resized, factor=_SMALLER),
-    "resize 1.25": partial(_resized, factor=_LARGER),
     "one-pixel crop": _cropped,
+    "resize 1.25": partial(_resized, factor=_LARGER),
 }
 """What is done to the copy, one at a time; what is no JPEG by nature is saved as PNG."""
 
@@ -86,75 +93,38 @@ def drift(
     processor: ForgeryProcessor,
     picture: Picture,
     measurements: Sequence[Measurement],
-    place: tuple[int, int],
     dtype: torch.dtype,
 ) -> NDArray[np.float64]:
-    """Measure how far each change moves the verdict's logits on a part of a picture.
+    """Measure how far each change moves the verdict's logits on a reduced copy of a picture.
 
     Args:
         model: in inference mode.
         processor: of the model.
         picture: the whole picture.
-        measurements: of the whole picture, which are those of a part that is all of it.
-        place: x and y of the middle of the part, in image pixels.
+        measurements: of the whole picture.
         dtype: that the encoders multiply in.
 
     Returns:
         (5, 3) differences of raw verdict logits, a row for each of `CHANGES`.
     """
-    part = part_of(picture, place, processor.config)
-    copies = [part, *(change(part.pixels) for change in CHANGES.values())]
-    known = [measurements if one is picture else None for one in copies]
-    scale = _scale(picture, processor.config)
+    copy = reduced(picture, processor.config)
+    copies = [copy, *(change(copy.pixels) for change in CHANGES.values())]
+    names = processor.config.map_names
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        shown = list(pool.map(partial(_shown, processor, scale), copies, known))
+        readings = list(pool.map(partial(_read, picture, measurements, names), copies))
+        usual = max(copy.height, copy.width)
+        shown = list(pool.map(partial(_shown, processor, usual), copies, readings))
     logits = _logits(model, processor, shown, dtype)
     moved: NDArray[np.float64] = logits[1:] - logits[0]
     return moved
 
 
-def most_suspected(evidence: Evidence | None, where: Layout) -> tuple[int, int]:
-    """Return x and y of the middle of the tile that the encoders suspect most, in image pixels.
-
-    Args:
-        evidence: of the picture; without it, the middle of the picture is taken.
-        where: the layout that its tiles were cut by.
-    """
-    if evidence is None:
-        return where.width // 2, where.height // 2
-    # the overview comes first
-    x, y = where.corners[int(evidence.view_logits[1:].argmax())]
-    return x + where.size // 2, y + where.size // 2
-
-
-def part_of(picture: Picture, place: tuple[int, int], config: ForgeryVLMConfig) -> Picture:
-    """Return a part of a picture whose enlargement fits a view, the picture if all of it does.
-
-    The views are of one scale more than those of the picture where there is one, since models are
-    trained on such too, and they hold twice as much.
-
-    Args:
-        picture: the whole picture.
-        place: x and y of what should be in the middle, in image pixels.
-        config: of the model.
-    """
-    side = min(_scale(picture, config) * config.view_size // _LARGER, math.sqrt(MOST_PIXELS))
-    if max(picture.height, picture.width) <= side:
-        return picture
-    rows = _stretch(picture.height, place[1], int(side))
-    columns = _stretch(picture.width, place[0], int(side))
-    return _saved(picture.pixels[rows, columns])
-
-
-def _scale(picture: Picture, config: ForgeryVLMConfig) -> int:
-    """Return the scale of the views that the part and its changes are read in."""
-    needed = math.ceil(_LARGER * max(picture.height, picture.width) / config.view_size)
-    return min(config.scales, config.scale(picture.height, picture.width) + 1, needed)
-
-
-def _stretch(length: int, middle: int, side: int) -> slice:
-    start = min(max(0, middle - side // 2), max(0, length - side)) // _GRID * _GRID
-    return slice(start, min(length, start + side))
+def reduced(picture: Picture, config: ForgeryVLMConfig) -> Picture:
+    """Return a copy whose enlargement fits one view of the widest scale, the picture if it does."""
+    height, width = picture.height, picture.width
+    side = min(_WIDEST * config.view_size, config.scales * config.view_size // _LARGER)
+    factor = min(side / max(height, width), math.sqrt(MOST_PIXELS / (height * width)))
+    return picture if factor >= 1 else _resized(picture.pixels, factor)
 
 
 def settled(
@@ -196,19 +166,50 @@ def settled(
     ]
 
 
+def _read(
+    picture: Picture, measurements: Sequence[Measurement], names: Collection[str], copy: Picture
+) -> list[Measurement]:
+    """Return the named readings of a copy, in the order of those of the whole picture."""
+    if copy is picture:
+        return list(measurements)
+    known = {one.instrument: one for one in measure(copy, set(names) - CARRIED)}
+    for one in measurements:
+        if one.instrument in CARRIED:
+            known[one.instrument] = _carried(one, copy.height, copy.width)
+    return [known[one.instrument] for one in measurements if one.instrument in known]
+
+
 def _shown(
-    processor: ForgeryProcessor,
-    scale: int,
-    copy: Picture,
-    known: Sequence[Measurement] | None,
+    processor: ForgeryProcessor, usual: int, copy: Picture, readings: Sequence[Measurement]
 ) -> tuple[str, NDArray[np.float32]]:
-    """Return what the model is shown of a copy: the prompt and its (1, C, S, S) view."""
-    config = processor.config
-    read = measure(copy, config.map_names) if known is None else known
-    maps = stack_maps(read, config.map_names, copy.height, copy.width)
-    where = layout_for(config, copy.height, copy.width, scale)
+    """Return what the model is shown of a copy: the prompt and its (1, C, S, S) view.
+
+    Args:
+        processor: of the model.
+        usual: longer side in pixels of the copy as it is, for which the view has room at least.
+        copy: as it is or changed.
+        readings: of the copy.
+    """
+    config, frame = processor.config, (copy.height, copy.width)
+    maps = stack_maps(readings, config.map_names, *frame)
+    needed = -(-max(*frame, usual) // config.view_size)
+    where = layout_for(config, *frame, scale=min(config.scales, needed))
     view = pack(copy.pixels, maps, where, overview=False)[1:]
-    return processor.prompt(read, copy.height, copy.width), view
+    return processor.prompt(readings, *frame), view
+
+
+def _carried(reading: Measurement, height: int, width: int) -> Measurement:
+    """Lay a reading of the whole picture on a copy of this size in pixels."""
+    if reading.map is None:
+        return replace(reading, box=None)
+    down, across = height / reading.map.shape[0], width / reading.map.shape[1]
+    box = reading.box
+    if box is not None:
+        x0, y0 = int(box.x0 * across), int(box.y0 * down)
+        x1, y1 = math.ceil(box.x1 * across), math.ceil(box.y1 * down)
+        box = Box(x0, y0, max(x0 + 1, min(width, x1)), max(y0 + 1, min(height, y1)))
+    heat = cv2.resize(reading.map, (width, height), interpolation=cv2.INTER_AREA)
+    return replace(reading, map=np.asarray(heat, np.float32), box=box)
 
 
 def _logits(
@@ -222,7 +223,7 @@ def _logits(
     tokens = processor(text=prompts, padding=True, return_tensors="pt")
     output = model(
         input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"],
-        features=_features(model, np.concatenate(views), dtype), use_cache=False, logits_to_keep=1,
+        features=_features(model, views, dtype), use_cache=False, logits_to_keep=1,
     )  # fmt: skip
     logits = verdict_logits(
         output.logits[:, -1], processor.verdict_ids, processor.config.verdict_temperature
@@ -231,11 +232,16 @@ def _logits(
     return found
 
 
-def _features(model: ForgeryVLM, views: NDArray[np.float32], dtype: torch.dtype) -> ViewFeatures:
-    """Encode (n, C, S, S) views, and let each stand for its copy's overview and its one tile."""
-    count = len(views)
-    seen = encode(model.model.vision, [views], dtype)
-    order = torch.arange(count)
+def _features(
+    model: ForgeryVLM, views: Sequence[NDArray[np.float32]], dtype: torch.dtype
+) -> ViewFeatures:
+    """Encode n (1, C, S, S) views, and let each stand for its copy's overview and its one tile.
+
+    Views beside each other that have the same S are encoded together.
+    """
+    alike = groupby(views, key=lambda view: view.shape[-1])
+    seen = encode(model.model.vision, [np.concatenate(list(some)) for _, some in alike], dtype)
+    order, count = torch.arange(len(views)), len(views)
     both = seen.select(order.repeat(2))
     return replace(
         both, picture=order.repeat(2), view=order.new_tensor([0, 1]).repeat_interleave(count),

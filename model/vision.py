@@ -72,7 +72,7 @@ class Evidence:
     Attributes:
         token: (B, W), stands in the language model's input.
         verdict_logits: (B, 3), an auxiliary reading that only training looks at.
-        view_logits: (N,) whether a view holds altered pixels; tells where stability is tried.
+        view_logits: (N,) whether a view holds altered pixels, likewise.
     """
 
     token: Tensor

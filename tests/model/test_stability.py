@@ -9,7 +9,7 @@ import torch
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.report import Report, ReportPaths, validate
-from morelli.data_pipeline.schema import Verdict
+from morelli.data_pipeline.schema import Box, Measurement, Verdict
 from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import Checkpoint
 from morelli.model.examiner import Examiner
@@ -17,13 +17,11 @@ from morelli.model.presets import PRESETS
 from morelli.model.stability import (
     CHANGES,
     MOST_PIXELS,
+    _carried,
     drift,
-    most_suspected,
-    part_of,
+    reduced,
     settled,
 )
-from morelli.model.views import layout
-from morelli.model.vision import Evidence
 
 Draw = Callable[..., Picture]
 
@@ -113,43 +111,50 @@ def test_each_change_is_what_its_name_says(draw: Draw) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("place", [(0, 0), (1299, 899), (700, 333)])
-def test_a_part_and_its_enlargement_fit_one_view_and_half_a_megapixel(
-    preset: str, place: tuple[int, int], draw: Draw
+def test_a_copy_and_its_enlargement_fit_one_view_and_half_a_megapixel(
+    preset: str, draw: Draw
 ) -> None:
-    config, picture = PRESETS[preset](), draw(900, 1300)
-    part = part_of(picture, place, config)
-    assert part.width * part.height <= MOST_PIXELS
-    assert max(CHANGES["resize 1.25"](part.pixels).pixels.shape) <= config.scales * config.view_size
-    assert min(part.width, part.height) >= config.view_size // 2
+    config = PRESETS[preset]()
+    copy = reduced(draw(900, 1300), config)
+    assert copy.width * copy.height <= MOST_PIXELS * 1.01
+    assert max(CHANGES["resize 1.25"](copy.pixels).pixels.shape) <= config.scales * config.view_size
 
 
-def test_a_part_holds_its_place_and_lies_on_the_grid_of_jpeg(draw: Draw) -> None:
-    picture, config = draw(300, 400), PRESETS["tiny"]()
-    marked = picture.pixels.copy()
-    marked[141:151, 330:340] = (255, 0, 255)
-    whole = dataclasses.replace(picture, pixels=marked)
-    part = part_of(whole, (335, 146), config)
-    ys, xs = np.nonzero((part.pixels == (255, 0, 255)).all(2))
-    assert len(ys) == 100
-    assert (141 - ys.min()) % 8 == (330 - xs.min()) % 8 == 0
-    corner = marked[141 - ys.min() :, 330 - xs.min() :]
-    np.testing.assert_array_equal(part.pixels, corner[: part.height, : part.width])
-
-
-def test_a_small_picture_is_its_own_part(tiny_checkpoint: Checkpoint, draw: Draw) -> None:
+def test_a_small_picture_is_its_own_copy(tiny_checkpoint: Checkpoint, draw: Draw) -> None:
     picture = draw(64, 90)
-    assert part_of(picture, (3, 3), tiny_checkpoint.model.config) is picture
+    assert reduced(picture, tiny_checkpoint.model.config) is picture
 
 
-def test_the_place_is_the_middle_of_the_tile_that_is_suspected_most() -> None:
-    where = layout(100, 180, 64, 8)
-    logits = torch.arange(1.0 + len(where.corners))
-    logits[[0, -1]] = torch.tensor([99.0, -1.0])
-    x, y = where.corners[-2]
-    evidence = Evidence(torch.zeros(1, 2), torch.zeros(1, 3), logits)
-    assert most_suspected(evidence, where) == (x + 32, y + 32)
-    assert most_suspected(None, where) == (90, 50)
+def test_only_copies_within_the_picture_are_not_searched_for_again(
+    tiny_checkpoint: Checkpoint, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, asked = draw(200, 260), []
+
+    def counting(copy: Picture, names: set[str]) -> tuple[Measurement, ...]:
+        asked.append(names)
+        return measure(copy, names)
+
+    readings = measure(picture)
+    monkeypatch.setattr("morelli.model.stability.measure", counting)
+    model, processor = tiny_checkpoint.model, tiny_checkpoint.processor
+    drift(model, processor, picture, readings, torch.float32)
+    assert asked == [{"noise", "jpeg"}] * (1 + len(CHANGES))
+    asked.clear()
+    drift(model, processor, draw(64, 64), measure(draw(64, 64)), torch.float32)
+    assert len(asked) == len(CHANGES)
+
+
+def test_a_reading_of_the_whole_picture_is_laid_on_the_copy() -> None:
+    heat = np.zeros((400, 600), np.float32)
+    heat[100:200, 300:450] = 1
+    reading = Measurement(
+        "copy-move", 0.06, "of the picture", (0.0, 0.01), 1.0, "A region occurs twice.",
+        map=heat, box=Box(300, 100, 450, 200),
+    )  # fmt: skip
+    laid = _carried(reading, 200, 300)
+    assert laid.box == Box(150, 50, 225, 100)
+    np.testing.assert_array_equal(laid.map, heat[::2, ::2])
+    assert _carried(dataclasses.replace(reading, map=None), 200, 300).box is None
 
 
 def test_copies_are_read_the_same_every_time_and_in_any_number_of_threads(
@@ -161,14 +166,7 @@ def test_copies_are_read_the_same_every_time_and_in_any_number_of_threads(
     for count in (1, 2):
         torch.set_num_threads(count)
         found.append(
-            drift(
-                examiner.model,
-                examiner.processor,
-                picture,
-                measure(picture),
-                (90, 80),
-                torch.float32,
-            )
+            drift(examiner.model, examiner.processor, picture, measure(picture), torch.float32)
         )
     torch.set_num_threads(threads)
     assert found[0].shape == (len(CHANGES), 3)
@@ -186,7 +184,7 @@ def test_a_report_lists_the_changes_unless_they_are_left_out(
     validate(record)
     assert [entry["transform"] for entry in look.stability] == list(CHANGES)
     assert record["stability"] == list(look.stability)
-    assert any("tested on a part" in limit for limit in record["limits"])
+    assert any("tested on a reduced copy" in limit for limit in record["limits"])
     spared = Examiner(tiny_checkpoint, stability=False)
     untried = spared.look(picture)
     assert untried.stability == ()
