@@ -28,6 +28,7 @@ Examples:
   morelli eval casia1 --data CASIA1/ --out results/
   morelli eval columbia coverage --data benchmarks/ --out results/ --transform jpeg resize:0.5
   morelli eval manifest --data mine/ --out results/ --words --limit 100
+  morelli eval manifest --data mine/ --out results/ --words --readings removed contradicting
   morelli eval casia1 --data CASIA1/ --out results/ --limit 50 --attack pgd:2 typographic
   morelli eval casia1 --out results/ --only-score
   morelli eval casia1 --data CASIA1/ --out other/ --tool masks-of-other/ --beside results/
