@@ -92,6 +92,12 @@ def _drawn_box(rng: np.random.Generator, boxes: list[Box]) -> Box:
     return boxes[int(rng.integers(len(boxes)))]
 
 
+def _unlike(one: Box, other: Box) -> float:
+    """Return how far two boxes' heights and widths are apart, as factors."""
+    heights = np.log((one[3] - one[1]) / (other[3] - other[1]))
+    return float(2 * abs(heights) + abs(np.log((one[2] - one[0]) / (other[2] - other[0]))))
+
+
 def _wipe(pixels: Pixels, box: Box, rng: np.random.Generator) -> tuple[Pixels, dict[str, Any]]:
     """Cover a word with paper: in-painted, flat, or with the grain of the paper put back."""
     x0, y0, x1, y1 = box
@@ -137,7 +143,7 @@ def _write(pixels: Pixels, box: Box, ink: NDArray[np.float32], rng: np.random.Ge
     face = draw_typeface(rng)
     size = max(7, round(height * rng.uniform(1.0, 1.35)))
     strokes = set_line(words, face, size)
-    wanted = min(strokes.shape[1], pixels.shape[1] - x0, round(1.15 * (x1 - x0)) + 4)
+    wanted = min(strokes.shape[1], pixels.shape[1] - x0, round(1.05 * (x1 - x0)) + 2)
     scale = wanted / strokes.shape[1]
     shape = (max(4, wanted), max(4, round(strokes.shape[0] * min(1.0, scale * 1.15))))
     strokes = np.asarray(cv2.resize(strokes, shape, interpolation=cv2.INTER_AREA), np.float32)
@@ -161,7 +167,7 @@ def _retype(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edite
 
 
 def _insert(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
-    """Write beside a word, where the paper is bare if six tries find such a place."""
+    """Write beside a word where the paper is bare; retype one if six tries find no such place."""
     for _ in range(6):
         x0, y0, x1, y1 = _drawn_box(rng, boxes)
         room = max(0, pixels.shape[1] - (x1 - x0) - 4)
@@ -170,19 +176,18 @@ def _insert(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edite
         taken = any(a < end and start < c and b < y1 and y0 < d for a, b, c, d in boxes)
         if not taken:
             break
+    else:
+        return _retype(pixels, boxes, rng)
     ink = _ink_of(pixels[y0:y1, x0:x1])
     done = _write(pixels, (start, y0, end, y1), ink, rng)
     return Edited(done.pixels, done.alpha, {"start": start, **done.parameters})
 
 
 def _copy(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
-    """Lay a copy of one box over another of about its height."""
-    source, goal = _drawn_box(rng, boxes), _drawn_box(rng, boxes)
-    for _ in range(8):
-        apart = abs((source[3] - source[1]) - (goal[3] - goal[1]))
-        if source != goal and apart <= 0.3 * (goal[3] - goal[1]):
-            break
-        goal = _drawn_box(rng, boxes)
+    """Lay a copy of one box over another, the one of twelve drawn that is most of its size."""
+    source = _drawn_box(rng, boxes)
+    others = [box for box in (_drawn_box(rng, boxes) for _ in range(12)) if box != source]
+    goal = min(others, key=lambda box: _unlike(box, source), default=source)
     x0, y0, x1, y1 = _widened(source, 2, pixels.shape)
     wide = _widened(goal, 2, pixels.shape)
     wiped, drawn = _wipe(pixels, wide, rng)

@@ -14,7 +14,8 @@ PILLOW = "pillow"
 _FOLDERS = (Path("/usr/share/fonts"), Path("/Library/Fonts"), Path("C:/Windows/Fonts"))
 _FAMILIES = ("dejavu", "liberation", "arial", "times", "cour", "verdana", "georgia", "noto")
 
-_LETTERS = "aegnR5"
+_LETTERS = "aegnR5/.-\uffff"
+"""Must all look different; the last is no character, for which a face draws what it lacks."""
 
 
 @functools.cache
@@ -30,7 +31,7 @@ def typefaces() -> dict[str, Path | None]:
 
 
 def _is_latin(path: Path) -> bool:
-    """Tell whether a face has Latin letters; one of another script draws a box for each."""
+    """Tell whether a face has Latin letters and marks; others draw the same box for each."""
     try:
         font = ImageFont.truetype(str(path), 16)
         drawn = {bytes(font.getmask(letter)) for letter in _LETTERS}

@@ -20,7 +20,7 @@ _Colour = tuple[int, int, int]
 
 @dataclass
 class _Sheet:
-    """A page in the making: where the next line goes, and how it is set."""
+    """A page in the making: where the next line goes, where the last may, and how they are set."""
 
     image: Image.Image
     rng: np.random.Generator
@@ -29,17 +29,19 @@ class _Sheet:
     ink: _Colour
     margin: int
     top: int
+    bottom: int = field(init=False)
     draw: ImageDraw.ImageDraw = field(init=False)
 
     def __post_init__(self) -> None:
+        self.bottom = self.image.height - self.margin // 2
         self.draw = ImageDraw.Draw(self.image)
 
     def line(self, left: str, right: str = "", scale: float = 1.0, gap: float = 1.45) -> None:
         """Set a line with something at its left and something at its right edge."""
         font = typeface(self.face, round(self.size * scale))
         self.draw.text((self.margin, self.top), left, fill=self.ink, font=font)
-        if right:
-            start = self.image.width - self.margin - font.getlength(right)
+        start = self.image.width - self.margin - font.getlength(right)
+        if right and start > self.margin + font.getlength(left) + self.size:
             self.draw.text((start, self.top), right, fill=self.ink, font=font)
         self.top += round(self.size * scale * gap)
 
@@ -53,7 +55,7 @@ class _Sheet:
     @property
     def full(self) -> bool:
         """Whether the next line would leave the page."""
-        return self.top + 2 * self.size > self.image.height - self.margin // 2
+        return self.top + 2 * self.size > self.bottom
 
     def words_across(self) -> str:
         """Return as many words as a line takes."""
@@ -82,11 +84,12 @@ def _receipt(sheet: _Sheet) -> None:
         sheet.line(sentence(sheet.rng, 12), amount)
 
 
-def _form(sheet: _Sheet) -> None:
+def _form(sheet: _Sheet, columns: float = 0.4) -> None:
+    """Set fields; `columns` is how often a line has a second one on the right."""
     sheet.line(sentence(sheet.rng, 18), scale=1.5)
     while not sheet.full:
         sheet.line(sentence(sheet.rng, 10), scale=0.65, gap=1.2)
-        sheet.line(phrase(sheet.rng), phrase(sheet.rng) if sheet.rng.random() < 0.4 else "")
+        sheet.line(phrase(sheet.rng), phrase(sheet.rng) if sheet.rng.random() < columns else "")
         if sheet.rng.random() < 0.6:
             sheet.rule()
 
@@ -99,7 +102,8 @@ def _card(sheet: _Sheet) -> None:
     box = (width // 3 * 2, sheet.top + 2 * sheet.size)
     shade = tuple(int(part) for part in sheet.rng.integers(90, 180, 3))
     sheet.draw.rectangle((*box, box[0] + width // 5, box[1] + width // 4), fill=shade)
-    _form(sheet)
+    sheet.bottom = frame[3]
+    _form(sheet, columns=0.0)
 
 
 _LAYOUTS: dict[str, Callable[[_Sheet], None]] = {
