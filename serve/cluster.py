@@ -144,7 +144,7 @@ class OnRay:
             fn_constructor_args=(self._work,),
             batch_size=TOGETHER,
             num_cpus=1,
-            concurrency=min(self._workers, blocks),
+            compute=ray.data.ActorPoolStrategy(size=min(self._workers, blocks)),
         )
         try:
             for row in done.iter_rows():

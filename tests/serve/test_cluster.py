@@ -42,22 +42,19 @@ COUNT = 20
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Run two nodes of one core each, whose workers find the modules of these tests."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
-    nodes = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    try:
-        nodes.add_node(num_cpus=1)
-        connect(nodes.address)
-        yield
-    finally:
-        ray.shutdown()
-        nodes.shutdown()
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        # It kills workers where other programs have filled the machine's memory.
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        head = {"num_cpus": 1, "include_dashboard": False}
+        nodes = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            nodes.add_node(num_cpus=1)
+            connect(nodes.address)
+            yield
+        finally:
+            ray.shutdown()
+            nodes.shutdown()
 
 
 @pytest.fixture
