@@ -178,10 +178,10 @@ class Page:
                     lines=1,
                 )
             with gr.Row():
-                self.ask = gr.Button("Ask", variant="primary", size="sm", min_width=80)
-                self.stop = gr.Button("Stop", size="sm", min_width=80, elem_id="stop")
-                self.retry = gr.Button("Retry", size="sm", min_width=80)
-                self.clear = gr.Button("Clear", size="sm", min_width=80)
+                self.ask = gr.Button("Ask", variant="primary", size="sm", min_width=56)
+                self.stop = gr.Button("Stop", size="sm", min_width=56, elem_id="stop")
+                self.retry = gr.Button("Retry", size="sm", min_width=56)
+                self.clear = gr.Button("Clear", size="sm", min_width=56)
 
     def _connect(self) -> None:
         private: dict[str, Any] = {"api_visibility": "private"}
@@ -281,6 +281,7 @@ class Page:
                 for kind, button in self.files.items()
             }
             updates[self.text] = exhibit.text
+            updates[self.tab_panels["method"]] = panels.method(exhibit.record)
             return updates
         filled = panels.Panels.of(exhibit.record, exhibit.views)
         labels = [kept.label for kept in session.exhibits]

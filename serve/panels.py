@@ -49,7 +49,7 @@ class Panels:
             instruments=_fill("instruments", sorted(record["measurements"], key=_rank), views),
             metadata=_fill("metadata", record),
             stability=_fill("stability", record),
-            method=_fill("method", record),
+            method=method(record),
         )
 
 
@@ -57,6 +57,11 @@ def reasons(record: dict[str, Any], finished: bool) -> str:
     """Return the checked reasons so far, each with a button that opens its measurement."""
     found = {finding["id"]: finding for finding in record["findings"]}
     return _fill("reasons", record, cited(record["rationale"]), found, finished)
+
+
+def method(record: dict[str, Any]) -> str:
+    """Return how the verdict came about, and what it cannot tell."""
+    return _fill("method", record)
 
 
 def waiting(name: str, ahead: int = 0) -> str:
@@ -100,8 +105,8 @@ def page_head() -> str:
 
 
 def _fill(panel: str, *values: Any) -> str:
-    named = {"name_of": _name, "guide_of": guide_of, "state_of": state_of}
-    template = environment().get_template("panels.html", globals=named)
+    known = {"name_of": _name, "guide_of": guide_of, "state_of": state_of, "named": named}
+    template = environment().get_template("panels.html", globals=known)
     html = str(getattr(template.module, panel)(*values))
     # Gradio expands templates in what it is given to show, and a file may have any name.
     return html.replace("{", "&#123;").replace("$", "&#36;")
@@ -117,6 +122,12 @@ def state_of(item: dict[str, Any]) -> str:
         return "cannot tell"
     low, high = item["expected"]
     return "as expected" if low <= item["value"] <= high else "out of range"
+
+
+def named(instrument: str) -> str:
+    """Return the name of an instrument as a reader would write it."""
+    words = instrument.replace("_", " ").replace("jpeg", "JPEG").replace("c2pa", "C2PA")
+    return words[:1].upper() + words[1:]
 
 
 def _rank(item: dict[str, Any]) -> int:

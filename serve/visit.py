@@ -51,7 +51,7 @@ class Visits:
         session.talk = [opening(current)] if current else []
 
     def _answer(self, session: Session, exhibit: Exhibit) -> Iterator[None]:
-        reply = {"role": "assistant", "content": ""}
+        reply = {"role": "assistant", "content": "..."}
         session.talk.append(reply)
         asked = exhibit.turns[-1].question
         try:

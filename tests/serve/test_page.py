@@ -220,7 +220,7 @@ def test_one_visitor_sees_nothing_of_another_and_nothing_is_left_when_both_go(
     assert left == []
 
 
-def test_those_who_wait_are_told_their_place_and_the_verdict_comes_before_others_words(
+def test_those_who_wait_are_told_their_place_and_are_all_served(
     browser: Any, slow_address: str, forgery: Path
 ) -> None:
     first, second, third = (opened(browser, slow_address) for _ in range(3))
