@@ -9,7 +9,7 @@ score, as many of both.
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +143,15 @@ class Calibrator:
         low, high = wilson(sum(near), len(near))
         # the probability that is shown always lies inside its own interval
         return min(low, score), max(high, score)
+
+    def outdated(self) -> "Calibrator":
+        """Return what is left of a calibrator once the model has learned on: it never decides.
+
+        Without pictures to compare with, the interval is all of [0, 1] and every verdict is
+        inconclusive, until a new one is fitted.
+        """
+        version = "outdated by training; run `morelli eval calibrate`"
+        return replace(self, scores=(), manipulated=(), version=version)
 
     def save(self, folder: Path) -> None:
         """Write the calibrator into a checkpoint."""

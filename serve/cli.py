@@ -232,6 +232,12 @@ VERBS = {
         train_command.merge_arguments,
         train_command.run_export,
     ),
+    "push": Verb(
+        "send a checkpoint to a model hub, if you say so",
+        train_command.PUSH_EPILOG,
+        train_command.push_arguments,
+        train_command.run_push,
+    ),
     "eval": Verb(
         "score a checkpoint on benchmarks, beside simple methods",
         EVAL_EPILOG,

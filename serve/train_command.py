@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.config import ConfigError, configure
-from morelli.serve.console import failed
+from morelli.serve.console import failed, one_line, say
 
 STRATEGIES = ("ddp", "fsdp", "zero2", "zero3")
 """The names of `strategy.STRATEGIES`, repeated here because importing those takes seconds."""
@@ -46,6 +46,14 @@ EXPORT_EPILOG = """example:
   morelli export runs/mine --out mine-export
 
 As merge; the language part is written to DIR/language too, for other tools."""
+
+PUSH_EPILOG = """examples:
+  morelli push runs/mine --to you/mine
+  morelli push runs/mine --to you/mine --send
+
+The first prints what would be sent, and needs no network. The second sends it, to a private
+repository unless --public is given, as the account of `hf auth login` or HF_TOKEN. HF_ENDPOINT
+names another hub than huggingface.co."""
 
 
 def localise_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +98,16 @@ def merge_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="new folder of the merged checkpoint"
     )
+
+
+def push_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of sending a checkpoint to a model hub."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run or a checkpoint")
+    parser.add_argument(
+        "--to", required=True, metavar="OWNER/NAME", help="repository on the hub, made if missing"
+    )
+    parser.add_argument("--send", action="store_true", help="send it; else only say what would go")
+    parser.add_argument("--public", action="store_true", help="let everybody see a new repository")
 
 
 def _start_arguments(parser: argparse.ArgumentParser) -> None:
@@ -188,6 +206,20 @@ def run_export(args: argparse.Namespace) -> int:
     from morelli.training.export import export
 
     return _finish(lambda: export(args.run, args.out))
+
+
+def run_push(args: argparse.Namespace) -> int:
+    """Say what would be sent to a model hub, or send it; return the exit code."""
+    from morelli.model.checkpoint import CheckpointError
+    from morelli.training.push import PushError, parcel_of, push
+
+    try:
+        parcel = parcel_of(args.run, args.to)
+        say(str(parcel))
+        say(push(parcel, args.public) if args.send else "Nothing was sent; add --send to send it.")
+    except (CheckpointError, PushError, OSError) as error:
+        return failed(one_line(error))
+    return 0
 
 
 def _run(args: argparse.Namespace, base: Any, run: Callable[[Any], Path]) -> int:

@@ -320,7 +320,9 @@ def train(trainer: ForgeryGRPOTrainer, out: Path) -> None:
 def run(config: GRPOConfig) -> Path:
     """Train by reward, or go on with a run, and return its folder.
 
-    The run holds config.json, metrics.jsonl, curves.png, evaluation.json and checkpoint/.
+    The run holds config.json, metrics.jsonl, curves.png, evaluation.json and checkpoint/. Rewards
+    change what the mapper's numbers mean, so the checkpoint decides nothing until
+    `morelli eval calibrate` has fitted it anew.
 
     Raises:
         OSError: a picture cannot be read.
@@ -362,7 +364,7 @@ def run(config: GRPOConfig) -> Path:
         (config.out / SETTINGS).read_text().strip(),
     )
     save_checkpoint(
-        begun.model, begun.processor, begun.calibrator, config.out / CHECKPOINT, card,
+        begun.model, begun.processor, begun.calibrator.outdated(), config.out / CHECKPOINT, card,
         reached(after),
     )  # fmt: skip
     return config.out

@@ -153,7 +153,7 @@ def learn(begun: Start, train: Cases, validation: Cases, config: SFTConfig) -> b
 
 
 def calibrate(begun: Start, validation: Cases, sources: Sequence[str]) -> Calibrator:
-    """Fit a calibrator on the validation pictures; with too few of a kind the old one stays.
+    """Fit a calibrator on the validation pictures; with too few of a kind there is none.
 
     Args:
         begun: trained.
@@ -162,7 +162,7 @@ def calibrate(begun: Start, validation: Cases, sources: Sequence[str]) -> Calibr
     """
     labels = [CLASSES.index(case.truth.verdict) for case in validation]
     if min(labels.count(0), len(labels) - labels.count(0)) < _LEAST_TO_CALIBRATE:
-        return begun.calibrator
+        return begun.calibrator.outdated()
     reader = RolloutReader(forgery_vlm(begun.model).eval(), begun.processor, Calibrator())
     readings = [
         _reading(reader, case, index, source)

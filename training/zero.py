@@ -78,12 +78,14 @@ class ZeroShares:
     def make_whole(self, engine: Any) -> None:
         """End DeepSpeed's part: each process holds the whole model, in single precision."""
         from deepspeed.runtime.zero import GatheredParameters
+        from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
         best = self.weights()
         parameters = dict(self._model.named_parameters())
         with GatheredParameters(list(parameters.values())):
             whole = {name: p.detach().clone().float() for name, p in parameters.items()}
         engine.destroy()
+        unset_hf_deepspeed_config()  # else the next model would be born in shares
         # DeepSpeed's parameters go on asking the other processes: new ones take their places
         fresh = {}
         for name, parameter in parameters.items():

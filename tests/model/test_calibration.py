@@ -149,3 +149,12 @@ def test_an_interval_is_widened_to_hold_what_it_is_told_to() -> None:
     assert wider.interval[0] < 0.01 < alone.interval[0]
     assert wider.interval[1] == alone.interval[1]
     assert calibrator.decide(tampered, holding=[tampered]) == alone
+
+
+def test_a_calibrator_outdated_by_training_decides_nothing():
+    calibrator = Calibrator(scores=(0.01,) * 60 + (0.99,) * 60, manipulated=(0,) * 60 + (1,) * 60)
+    sure = np.array([-9.0, 9.0, -9.0])
+    assert calibrator.decide(sure).verdict is Verdict.TAMPERED
+    outdated = calibrator.outdated().decide(sure)
+    assert outdated.verdict is Verdict.INCONCLUSIVE
+    assert outdated.interval == (0.0, 1.0)

@@ -64,11 +64,13 @@ def runs(small, tmp_path_factory):
 
     stopped = str(folder / "alone-stopped")
     launch(manifest, [job("alone", "ddp", 4), job("alone-stopped", "ddp", 4, stop=3)])
-    shared = [job(name, name, 2) for name in SHARED if name != "fsdp"]
-    shared += [job(f"{name}-stopped", name, 2, stop=3) for name in SHARED]
-    shared += [job(f"{name}-from-alone", name, 2, copy=stopped) for name in SHARED]
-    # its restart comes upon the jobs that are done, and goes on with this one
-    launch(manifest, [*shared, job("fsdp", "fsdp", 2, kill=3)], *TWO)
+    for name in ("ddp", "fsdp"):
+        shared = [job(f"{name}-stopped", name, 2, stop=3)]
+        shared += [job(f"{name}-from-alone", name, 2, copy=stopped), job(name, name, 2, kill=3)]
+        launch(manifest, shared, *TWO)
+    for name in ZEROS:
+        shared = [job(name, name, 2), job(f"{name}-from-alone", name, 2, copy=stopped)]
+        launch(manifest, [*shared, job(f"{name}-stopped", name, 2, stop=3)], *TWO)
     back = [job(f"alone-from-{n}", "ddp", 4, copy=str(folder / f"{n}-stopped")) for n in SHARED]
     launch(manifest, back)
     return folder
@@ -101,9 +103,10 @@ def test_a_checkpoint_of_two_processes_is_gone_on_with_by_one(name, runs):
     )
 
 
-def test_a_run_of_which_a_process_was_killed_goes_on_by_itself(runs):
-    assert (runs / "fsdp" / "killed").exists()
-    rows = [row["step"] for row in read_metrics(runs / "fsdp" / "metrics.jsonl") if "words" in row]
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_a_run_of_which_a_process_was_killed_goes_on_by_itself(name, runs):
+    assert (runs / name / "killed").exists()
+    rows = [row["step"] for row in read_metrics(runs / name / "metrics.jsonl") if "words" in row]
     assert rows == [1, 2, 3, 4]
 
 
