@@ -102,6 +102,8 @@ def write_samples(
     draw_verdict(np.random.default_rng(0), pool, order.kind, order.verdict)
     (folder / _ROWS).mkdir(parents=True, exist_ok=True)
     _keep_order(pool, folder, order)
+    for unfinished in folder.rglob(".*.part"):
+        unfinished.unlink()
     missing = []
     for number, seeds in enumerate(order.batches()):
         if _rows_file(folder, number).exists():

@@ -58,6 +58,7 @@ def test_a_stopped_set_goes_on_and_ends_as_if_it_had_not_been_stopped(
     with pytest.raises(KeyboardInterrupt):
         write_samples(pool, stopped, order)
     assert not (stopped / "manifest.jsonl").exists()
+    (stopped / "rows" / ".000001.jsonl.77-7.part").write_text("half of a ro")
     made: list[int] = []
     monkeypatch.setattr(
         write, "make", lambda pool, seed, *rest: made.append(seed) or make(pool, seed, *rest)
