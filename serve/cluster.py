@@ -203,7 +203,9 @@ def connect(address: str | None) -> None:
     """
     if not ray.is_initialized():
         try:
-            ray.init(address=address, logging_level=logging.WARNING, include_dashboard=False)
+            # What goes wrong on a worker comes back as an error, and needs no second telling.
+            begun = {} if address else {"include_dashboard": False}
+            ray.init(address, logging_level=logging.WARNING, log_to_driver=False, **begun)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise OutputError(f"{address}: no cluster answers there ({reason})") from error

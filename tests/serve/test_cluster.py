@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -147,19 +146,3 @@ def test_an_output_that_cannot_be_written_to_stops_the_batch(
         on_cluster(photos, str(photos / "z.jpg" / "out"), tmp_path / "seen")
     with pytest.raises(OutputError, match="cannot be reached"):
         on_cluster(photos, "nonsense://bucket/case", tmp_path / "seen")
-
-
-def test_what_the_engines_do_not_share_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[Any]
-) -> None:
-    from morelli.serve.cli import USAGE, main
-
-    out = ["--out", str(tmp_path / "out")]
-    for words in (
-        ["a.zip", *out, "--engine", "ray"],
-        ["a", *out, "--engine", "ray", "--shard", "1/2"],
-        ["a", *out, "--cluster", "head:6379"],
-        ["a", "--out", "s3://bucket/case"],
-    ):
-        assert main(["report", *words]) == USAGE
-        assert len(capsys.readouterr().err.splitlines()) == 1

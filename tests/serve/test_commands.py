@@ -132,6 +132,22 @@ def test_report_needs_either_inputs_or_merge(words: list[str], tmp_path: Path) -
     assert cli.main([word if word != "x" else str(tmp_path) for word in words]) == cli.USAGE
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a.zip", "--out", "x", "--engine", "ray"],
+        ["a", "--out", "x", "--engine", "ray", "--shard", "1/2"],
+        ["a", "--out", "x", "--cluster", "head:6379"],
+        ["a", "--out", "s3://bucket/case"],
+    ],
+)
+def test_what_an_engine_cannot_do_is_said_in_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["report", *words]) == cli.USAGE
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/2/3"])
 def test_a_shard_that_makes_no_sense_is_refused(shard: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
