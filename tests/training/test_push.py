@@ -32,7 +32,9 @@ class Hub(BaseHTTPRequestHandler):
             ]
             self._answer({"files": modes})
         elif "/commit/" in self.path:
-            self._answer({"commitUrl": f"{self.server.address}/you/mine/commit/1", "commitOid": "1"})
+            self._answer(
+                {"commitUrl": f"{self.server.address}/you/mine/commit/1", "commitOid": "1"}
+            )
         else:
             self._answer({})
 
