@@ -63,7 +63,7 @@ class ImageError(ValueError):
 
     Attributes:
         code: missing, not_a_file, unreadable, empty, not_an_image, unsupported_format, truncated,
-            too_small, too_many_pixels, too_many_bytes or corrupt.
+            too_small, too_many_pixels, too_many_bytes, corrupt or decoder_failed.
         message: one line with the file, the reason and the way out; also `str(error)`.
     """
 
