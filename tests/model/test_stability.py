@@ -13,11 +13,14 @@ from morelli.data_pipeline.schema import Box, Measurement, Verdict
 from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import Checkpoint
 from morelli.model.examiner import Examiner
+from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.presets import PRESETS
 from morelli.model.stability import (
     CHANGES,
     MOST_PIXELS,
     _carried,
+    _logits,
+    _shown,
     drift,
     reduced,
     settled,
@@ -155,6 +158,26 @@ def test_a_reading_of_the_whole_picture_is_laid_on_the_copy() -> None:
     assert laid.box == Box(150, 50, 225, 100)
     np.testing.assert_array_equal(laid.map, heat[::2, ::2])
     assert _carried(dataclasses.replace(reading, map=None), 200, 300).box is None
+
+
+@torch.inference_mode()
+def test_a_copy_beside_others_is_read_as_it_is_alone(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    torch.manual_seed(0)
+    model = ForgeryVLM(tiny_checkpoint.model.config).eval()
+    for weight in model.model.language_model.layers.parameters():
+        weight.data *= 12 if weight.dim() > 1 else 1
+    processor, names = tiny_checkpoint.processor, model.config.map_names
+    pictures = [draw(64, 64), draw(100, 90, seed=1), draw(90, 120, seed=2), draw(70, 64, seed=3)]
+    shown = [_shown(processor, 64, one, measure(one, names)) for one in pictures]
+    assert len({len(processor.encode(prompt)) for prompt, _ in shown}) > 1
+    assert len({view.shape for _, view in shown}) > 1
+    together = _logits(model, processor, shown, torch.float32)
+    alone = [_logits(model, processor, [one], torch.float32)[0] for one in shown]
+    difference = np.ptp(together, axis=0).max()
+    assert difference > 1e-2
+    np.testing.assert_allclose(together, np.stack(alone), atol=1e-3 * difference)
 
 
 def test_copies_are_read_the_same_every_time_and_in_any_number_of_threads(
