@@ -55,7 +55,7 @@ def with_pictures(context: Any, body: Any) -> Any:
 
 @schema.parametrize()
 @settings(
-    max_examples=60,
+    max_examples=40,
     derandomize=True,
     deadline=None,
     database=None,

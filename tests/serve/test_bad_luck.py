@@ -358,7 +358,7 @@ def test_callers_that_leave_at_any_moment_leave_nothing_behind(
 def test_a_caller_that_reads_nothing_holds_nobody_up(api: httpx.Client) -> None:
     body = json.dumps({"messages": [shown(jpeg(drawn(80)))], "stream": True}).encode()
     with raw(api, posted(body), body):
-        assert examine(api, jpeg(drawn(81))).status_code == 200
+        assert examine(api, jpeg(drawn(81)), explain=False).status_code == 200
 
 
 def test_many_who_dribble_their_requests_in_keep_nobody_out(api: httpx.Client) -> None:
@@ -379,15 +379,14 @@ def test_the_process_does_not_grow_while_all_of_this_goes_on(
     def everything() -> None:
         for make, _ in REFUSED.values():
             examine(api, make())
-        for make in EXAMINED.values():
-            examine(api, make(), explain=False)
+        for what in ("an animation of 10,000 frames", "scripts in its metadata"):
+            examine(api, EXAMINED[what](), explain=False)
         body = json.dumps({"messages": [shown(jpeg(drawn(70)))], "stream": True}).encode()
         raw(api, posted(body), body).close()
         talk(api, {"role": "user", "content": "why " * 250_000})
 
-    for _ in range(2):
-        everything()
+    everything()
     before = process.memory_info().rss
-    for _ in range(3):
+    for _ in range(2):
         everything()
     assert process.memory_info().rss - before < 60 * MEGABYTE
