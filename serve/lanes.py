@@ -194,4 +194,6 @@ class Lanes:
 
     def _done(self, task: Task, outcome: Outcome) -> None:
         with self._settling:
-            self._settle(task, outcome)
+            # What ends after a stop may have failed for no other reason: it is done next time.
+            if self._error is None:
+                self._settle(task, outcome)

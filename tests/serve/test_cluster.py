@@ -45,6 +45,8 @@ def cluster() -> Iterator[None]:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))
         # It kills workers where other programs have filled the machine's memory.
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        # Workers give way to everything else that runs, and would never be done beside much of it.
+        patch.setenv("RAY_worker_niceness", "0")
         head = {"num_cpus": 1, "include_dashboard": False}
         nodes = Cluster(initialize_head=True, head_node_args=head)
         try:

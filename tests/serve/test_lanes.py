@@ -144,6 +144,27 @@ def test_an_output_folder_that_breaks_stops_all_lanes(tmp_path: Path) -> None:
     assert examiner.looked < 60
 
 
+def test_what_ends_after_a_stop_is_not_taken_for_a_failure(tmp_path: Path) -> None:
+    begun, stopped = threading.Event(), threading.Event()
+
+    class Interrupted(Watched):
+        def look(self, picture: Picture) -> Any:
+            if picture.path == "p0.jpg":
+                begun.wait(60)
+                raise KeyboardInterrupt
+            begun.set()
+            stopped.wait(60)
+            raise ImageError("decoder_failed", picture.path, "was ended with the batch")
+
+    settled: list[str] = []
+    lanes = Lanes(Interrupted(), tmp_path, Way(2), lambda task, _: settled.append(task.path))
+    drive = lanes._drive
+    lanes._drive = lambda given: (drive(given), stopped.set())  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        lanes.run(tasks(2))
+    assert settled == []
+
+
 def test_lanes_work_at_the_same_time(tmp_path: Path) -> None:
     together = threading.Barrier(2, timeout=60)
 
