@@ -23,6 +23,7 @@ _CHUNK = 8
 _TRAIN_VIEWS = 5
 _GENERATIONS = 8
 _FOUR_BIT = 0.5625
+_WEIGHT = 4
 _TRAINED = 16
 
 _FORMULAS = f"""\
@@ -33,8 +34,8 @@ GiB for one picture a step; it fits if a machine's share is below {_USABLE:.0%} 
              {_TEXT_TOKENS} tokens are text
   scratch    {_CHUNK} views x bytes x (P^2 (6 DINO heads + 2 fusion heads) + 10 P x width),
              P patches a view; Segment Anything's encoder takes 2 x heads x 4096^2 x bytes more
-  training   2 x frozen + {_TRAINED} x trained (float32 weight, gradient, two AdamW moments)
-             + activations
+  training   {_WEIGHT} x frozen + {_TRAINED} x trained (float32 weight, gradient, two AdamW moments)
+             + activations; products are rounded to bf16, what is held is not
   LoRA       trained = our own parts in full, rank {_CLIP_RANK} on CLIP,
              rank {_LANGUAGE_RANK} on the language model
   full       trained = everything; in localise all but the language model
@@ -42,7 +43,8 @@ GiB for one picture a step; it fits if a machine's share is below {_USABLE:.0%} 
              in bf16 with checkpointing, of {_TRAIN_VIEWS} views: a transformer of L layers on s
              tokens of width h takes (2 L + 34) s h bytes, the fusion its scratch, a logit 10
   reward     as explain, with the cache of {_GENERATIONS} answers; full also keeps a frozen copy
-  8 x        weights, gradients and moments are shared out (ZeRO-3), activations are not
+  8 x        weights, gradients and moments are shared out (fsdp, zero3), activations are not;
+             zero2 shares out gradients and moments only, ddp nothing
 These figures say nothing of time."""
 
 
@@ -62,17 +64,41 @@ _MACHINES = (
     _Machine("8 x H100", 80, 8),
 )
 
+_GPUS = (16, 24, 40, 48, 80, 96, 141)
+"""GB of memory of GPUs that one can buy or rent."""
+
+STRATEGIES = ("ddp", "fsdp", "zero2", "zero3")
+"""How several GPUs may share the work of training, as `training.strategy` names it."""
+
 
 @dataclass(frozen=True)
 class _Need:
-    """Bytes of one way of running: what several GPUs can share out, and what each must hold."""
+    """Bytes of one way of running.
+
+    Attributes:
+        name: says which way.
+        weights: what `fsdp` and `zero3` share out.
+        learning: gradients and moments, which `zero2` shares out too.
+        own: what each GPU must hold.
+    """
 
     name: str
-    shared: float
+    weights: float
     own: float
+    learning: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.learning + self.own
+
+    def share(self, gpus: int, strategy: str) -> float:
+        """Return what each of some GPUs holds."""
+        weights = self.weights / (gpus if strategy in ("fsdp", "zero3") else 1)
+        learning = self.learning / (gpus if strategy != "ddp" else 1)
+        return weights + learning + self.own
 
     def fits(self, machine: _Machine) -> bool:
-        return self.shared / machine.count + self.own <= _USABLE * machine.gib * _GIB
+        return self.share(machine.count, "fsdp") <= _USABLE * machine.gib * _GIB
 
 
 def count_by_part(preset: str) -> dict[str, int]:
@@ -84,12 +110,19 @@ def count_by_part(preset: str) -> dict[str, int]:
     return {name: _count(modules) for name, modules in _parts(_meta_model(preset)).items()}
 
 
-def plan(preset: str) -> str:
+def plan(preset: str, gpus: int | None = None, strategy: str = "fsdp") -> str:
     """Describe parameters, memory and fitting machines of a preset, as text of a few dozen lines.
 
+    Args:
+        preset: name of a configuration.
+        gpus: also say what each of so many GPUs holds while training.
+        strategy: by which they share the work; one of `STRATEGIES`.
+
     Raises:
-        ValueError: no such preset.
+        ValueError: no such preset or strategy, or no GPU.
     """
+    if strategy not in STRATEGIES or (gpus is not None and gpus < 1):
+        raise ValueError(f"cannot plan for {gpus} GPUs by {strategy!r}; {', '.join(STRATEGIES)}")
     model = _meta_model(preset)
     sizes = {name: _count(modules) for name, modules in _parts(model).items()}
     needs = [*_inference(model), *_training(model, sizes)]
@@ -98,6 +131,9 @@ def plan(preset: str) -> str:
     heading = "".join(f"  {machine.name}" for machine in _MACHINES)
     lines += ["", f"  {'memory':<22}{'GiB':>12}{heading}"]
     lines += [_row(need) for need in needs]
+    if gpus is not None:
+        lines += ["", f"  GiB on each of {gpus} GPUs by {strategy}, and the smallest that fits"]
+        lines += [_share_row(need, gpus, strategy) for need in _training(model, sizes)]
     return "\n".join([*lines, "", _FORMULAS])
 
 
@@ -105,7 +141,14 @@ def _row(need: _Need) -> str:
     answers = "".join(
         f"  {'yes' if need.fits(machine) else 'no':>{len(machine.name)}}" for machine in _MACHINES
     )
-    return f"  {need.name:<22}{(need.shared + need.own) / _GIB:>12,.1f}{answers}"
+    return f"  {need.name:<22}{need.total / _GIB:>12,.1f}{answers}"
+
+
+def _share_row(need: _Need, gpus: int, strategy: str) -> str:
+    held = need.share(gpus, strategy)
+    fitting = [gib for gib in _GPUS if held <= _USABLE * gib * _GIB]
+    smallest = f"{fitting[0]} GB" if fitting else "none"
+    return f"  {need.name:<22}{held / _GIB:>12,.1f}  {smallest}"
 
 
 def _meta_model(preset: str) -> ForgeryVLM:
@@ -212,14 +255,15 @@ def _training(model: ForgeryVLM, sizes: dict[str, int]) -> list[_Need]:
     read = seen + _text_activations(config)
     answers = _GENERATIONS * _cache(config, 2)
 
-    def held(trained: int, frozen: int) -> float:
-        return 2.0 * frozen + _TRAINED * trained
+    def need(name: str, trained: int, frozen: int, own: float) -> _Need:
+        weights = float(_WEIGHT * (frozen + trained))
+        return _Need(name, weights, own, float((_TRAINED - _WEIGHT) * trained))
 
     return [
-        _Need("localise LoRA", held(ours, towers), seen),
-        _Need("localise full", held(total - language, language), seen),
-        _Need("explain LoRA (SFT)", held(with_words, towers), read),
-        _Need("explain full (SFT)", held(total, 0), read),
-        _Need("reward LoRA (GRPO)", held(with_words, towers), read + answers),
-        _Need("reward full (GRPO)", held(total, total), read + answers),
+        need("localise LoRA", ours, towers, seen),
+        need("localise full", total - language, language, seen),
+        need("explain LoRA (SFT)", with_words, towers, read),
+        need("explain full (SFT)", total, 0, read),
+        need("reward LoRA (GRPO)", with_words, towers, read + answers),
+        need("reward full (GRPO)", total, total, read + answers),
     ]

@@ -22,6 +22,7 @@ from morelli.serve import (
     talk_command,
     train_command,
 )
+from morelli.serve.arguments import count
 from morelli.serve.console import complain, failed, one_line, say
 from morelli.serve.eval_command import EVAL_EPILOG, eval_arguments, run_eval
 
@@ -95,13 +96,20 @@ def _pull(args: argparse.Namespace) -> int:
 
 def _plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="name of a preset, such as embedded")
+    parser.add_argument(
+        "--gpus", type=count, metavar="N", help="also say what each of N GPUs holds in training"
+    )
+    parser.add_argument(
+        "--strategy", choices=train_command.STRATEGIES, default="fsdp",
+        help="how they share the work (default: fsdp)",
+    )  # fmt: skip
 
 
 def _plan(args: argparse.Namespace) -> int:
     from morelli.model.plan import plan
 
     try:
-        say(plan(args.preset))
+        say(plan(args.preset, args.gpus, args.strategy))
     except ValueError as error:
         complain(str(error))
         return USAGE
@@ -126,7 +134,7 @@ MORELLI_HOME (default: the user's cache folder). After that no command needs a n
 _PLAN_EPILOG = """\
 Examples:
   morelli plan embedded
-  morelli plan qwen2.5-7b
+  morelli plan qwen2.5-7b --gpus 8 --strategy zero2
 
 Prints the parameters of each part, the memory of each stage and the GPUs it fits on.
 Nothing is downloaded."""

@@ -119,7 +119,7 @@ def _start_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", metavar="NAME", help="begin this configuration anew instead of a checkpoint"
     )
     parser.add_argument(
-        "--quantise", choices=("none", "4bit"), default="none",
+        "--quantise", choices=("none", "4bit"),
         help="round the language model's frozen weights (default: none)",
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the run; a run found there goes on from its last checkpoint",
     )  # fmt: skip
     parser.add_argument(
-        "--strategy", choices=STRATEGIES, default="ddp",
+        "--strategy", choices=STRATEGIES,
         help="how the processes that torchrun starts share the work (default: ddp)",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
@@ -189,7 +189,7 @@ def run_grpo(args: argparse.Namespace) -> int:
 
     base = GRPOConfig(
         photos=args.photos, generated=args.generated, out=args.out, start=args.start,
-        preset=args.preset, quantise=args.quantise,
+        preset=args.preset,
     )  # fmt: skip
     return _run(args, base, run)
 
@@ -223,10 +223,12 @@ def run_push(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, base: Any, run: Callable[[Any], Path]) -> int:
+    part = "policy" if hasattr(base, "policy") else "loop"
+    flags = [f'{part}.strategy="{args.strategy}"'] if args.strategy else []
+    if getattr(args, "quantise", None):
+        flags.append(f'quantise="{args.quantise}"')
     try:
-        part = "policy" if hasattr(base, "policy") else "loop"
-        shared = replace(getattr(base, part), strategy=args.strategy)
-        config = configure(replace(base, **{part: shared}), args.config, args.settings)
+        config = configure(base, args.config, [*flags, *args.settings])
     except ConfigError as error:
         return failed(str(error), 2)
     return _finish(lambda: run(config))

@@ -72,3 +72,19 @@ def test_the_parts_of_fakereasoning_count_what_was_published():
 def test_a_tied_head_counts_once():
     # vocabulary 49152 x width 576 = 28.3 M are in the 134.5 M of SmolLM2-135M once
     assert round(count_by_part("embedded")["language model"] / 1e6, 1) == 134.5
+
+
+def test_what_is_shared_out_shrinks_with_the_gpus_and_by_strategy():
+    def held(gpus, strategy):
+        text = plan("qwen2.5-7b", gpus, strategy).partition(f"on each of {gpus} GPUs")[2]
+        line = next(x for x in text.splitlines() if x.strip().startswith("explain full (SFT)"))
+        return float(line.split()[3])
+
+    assert held(8, "ddp") == held(64, "ddp") == held(1, "fsdp")
+    assert held(64, "fsdp") < held(8, "fsdp") < held(8, "zero2") < held(8, "ddp")
+    assert held(8, "fsdp") == held(8, "zero3")
+
+
+def test_a_strategy_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="by 'magic'"):
+        plan("tiny", 8, "magic")
