@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
-from morelli.eval import speed
+from morelli.eval import bounds, speed
 from morelli.eval.bounds import Peaks
+from morelli.model import checkpoint, examiner
 
 
 @dataclass(frozen=True)
@@ -98,3 +99,26 @@ def test_the_table_has_a_row_for_every_figure() -> None:
     assert "| imports | 1.50 |  | s | at most 8 |" in text
     assert "| words | 20.00 | 31.25 | tokens/s |  |" in text
     assert "cores 2" in text
+
+
+def test_everything_is_measured_in_one_run(
+    random_examiner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [{"instruments": 0.5}, {"instruments": 0.75}]
+    stored = random_examiner.checkpoint
+    monkeypatch.setattr(speed, "measure_start", lambda _: [speed.Figure("imports", 1.0, "s")])
+    monkeypatch.setattr(speed, "measure_memory", lambda *_: held)
+    monkeypatch.setattr(examiner.Examiner, "load", lambda *_: random_examiner)
+    monkeypatch.setattr(checkpoint, "load_checkpoint", lambda *_: stored)
+    monkeypatch.setattr(bounds, "_MATRIX", 128)
+    monkeypatch.setattr(bounds, "_READ_BYTES", 4_000_000)
+    measured = speed.measure_all(speed.Settings(megapixels=(0.02, 0.01), repeats=1, plain=1))
+    figures = {one["name"]: one for one in measured["figures"]}
+    for size in ("0.02 megapixels", "0.01 megapixels"):
+        assert figures[f"{size}: encoders"]["bound"] > 0
+        assert figures[f"{size}: verdict, reached"]["bound"] > 0
+    assert figures["0.01 megapixels: instruments, memory"]["value"] == 0.75
+    assert figures["words"]["bound"] > 0
+    assert figures["times as fast as plain generate"]["value"] > 0
+    assert measured["circumstances"]["picture"] == "made"
+    assert all(f"| {name} |" in speed.table(measured) for name in figures)
