@@ -103,10 +103,10 @@ class Regenerator(nn.Module):
 
         Args:
             pixels: (B, 3, H, W) RGB in -1..1, sides multiples of the design's factor.
-            noise: (B, C, H / f, W / f), in units of the latents' standard deviation.
+            noise: (B, C, H / f, W / f), added to the latents' means.
         """
-        mean, log_variance = self.encode(pixels)
-        return cast(Tensor, self.decoder(mean + noise * torch.exp(0.5 * log_variance)))
+        mean, _ = self.encode(pixels)
+        return cast(Tensor, self.decoder(mean + noise))
 
 
 @dataclass(frozen=True)

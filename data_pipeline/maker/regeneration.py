@@ -34,6 +34,15 @@ LATENTS = {"nearest": (8, 8), "subpixel": (4, 4)}
 _TILE, _MARGIN = 1024, 96
 """Pixels that are regenerated at once, and around them; no output looks further than the margin."""
 
+_RIM = 16
+"""Pixels by which a picture is continued beyond its edges, which zero padding would mark: the edges
+must not tell a regenerated picture. A multiple of every latent's width."""
+
+_COARSE = 16
+"""Pixels that share one correction of their colours."""
+
+_NOISE = 0.01, 0.06
+
 _CONTEXT = 32
 """Pixels around a region that go through the network with it."""
 
@@ -53,12 +62,12 @@ class Regenerator:
         self._net: Any = cv2.dnn.readNetFromONNX(np.frombuffer(source.read_bytes(), np.uint8))
 
     def regenerate(self, pixels: Pixels, rng: np.random.Generator, noise: float) -> Pixels:
-        """Encode a picture, draw latents around what was found, and decode them.
+        """Encode a picture, move its latents by noise, and decode them.
 
         Args:
             pixels: (H, W, 3) RGB.
             rng: the source of the noise.
-            noise: in standard deviations of the latents; 0 decodes their means.
+            noise: standard deviation of what is added to the latents, whose own is about 1.
 
         Returns:
             (H, W, 3), nothing of which is the picture's own.
@@ -73,7 +82,8 @@ class Regenerator:
         done = np.empty_like(padded)
         for outer, inner, kept in _tiles(padded.shape[:2]):
             done[inner] = self._forward(padded[outer], _shrunk(latents, outer, self.factor))[kept]
-        return np.ascontiguousarray(done[:height, :width])
+        done = _recoloured(done, padded)
+        return np.ascontiguousarray(done[_RIM : _RIM + height, _RIM : _RIM + width])
 
     def _forward(self, view: Pixels, latents: NDArray[np.float32]) -> Pixels:
         values = view.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(127.5) - 1
@@ -94,7 +104,7 @@ def reprocess(
 ) -> tuple[Pixels, dict[str, Any]]:
     """Pass a whole photograph through a network once or twice, at its size or a smaller one."""
     network = regenerator(pool.regenerator)
-    noise = 0.0 if rng.random() < 0.4 else float(rng.uniform(0.2, 1.5))
+    noise = 0.0 if rng.random() < 0.4 else log_uniform(rng, *_NOISE)
     passes = 1 if rng.random() < 0.85 else 2
     scale = 1.0 if rng.random() < 0.7 else log_uniform(rng, 0.5, 1.0)
     height, width = canvas.shape[:2]
@@ -118,7 +128,7 @@ def regenerated(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edite
     before = pick(rng, {"kept": 0.4, "blurred": 0.1, "filled": 0.3, "replaced": 0.2})
     below, replaced = _below(rng, host, where, before, donors)
     network = regenerator(donors.regenerator)
-    noise = 0.0 if rng.random() < 0.4 else float(rng.uniform(0.2, 1.5))
+    noise = 0.0 if rng.random() < 0.4 else log_uniform(rng, *_NOISE)
     soft, sigma = feather(rng, where)
     window = _around(soft, int(rng.integers(network.factor)))
     layer = host.copy()
@@ -157,11 +167,23 @@ def _around(soft: NDArray[np.float32], phase: int) -> tuple[slice, slice]:
 
 
 def _padded(pixels: Pixels, factor: int) -> Pixels:
-    """Reflect a picture's lower and right edges so that latents cover it."""
+    """Reflect a picture's edges by a rim, and by what latents need to cover it."""
     below, right = -pixels.shape[0] % factor, -pixels.shape[1] % factor
-    # A side shorter than what is missing cannot be reflected.
-    mode = cv2.BORDER_REFLECT if min(pixels.shape[:2]) > factor else cv2.BORDER_REPLICATE
-    return np.asarray(cv2.copyMakeBorder(pixels, 0, below, 0, right, mode), np.uint8)
+    edges = (_RIM, _RIM + below, _RIM, _RIM + right)
+    return np.asarray(cv2.copyMakeBorder(pixels, *edges, cv2.BORDER_REFLECT), np.uint8)
+
+
+def _recoloured(made: Pixels, like: Pixels) -> Pixels:
+    """Move a picture's coarse colours to those of another of its size.
+
+    Small networks lose rare colours, which would tell their pictures at once; restorers of the
+    diffusion kind are followed by the same correction (StableSR, Wang et al., 2024).
+    """
+    height, width = made.shape[:2]
+    coarse = (max(1, width // _COARSE), max(1, height // _COARSE))
+    apart = like.astype(np.float32) - made
+    small = cv2.resize(apart, coarse, interpolation=cv2.INTER_AREA)
+    return to_pixels(made + cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 Window = tuple[slice, slice]
