@@ -282,8 +282,8 @@ class Examiner:
         """Write the words of several pictures beside each other, each as `speak` does.
 
         Args:
-            looks: of the pictures; their caches stay as they are. Eight or so take little longer
-                than one, and each holds its memory a second time meanwhile.
+            looks: of the pictures; their caches stay as they are, and are held a second time
+                meanwhile.
 
         Returns:
             What was written for each; `seconds` is its share of the time.

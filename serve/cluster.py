@@ -138,11 +138,12 @@ class OnRay:
             for key, path in paths.items()
         ]
         # What is done is handed back block by block, so a block is what a worker's death costs.
-        blocks = min(_MOST_BLOCKS, math.ceil(len(rows) / TOGETHER))
+        blocks = max(math.ceil(len(rows) / TOGETHER), min(self._workers, len(rows)))
+        blocks = min(blocks, _MOST_BLOCKS)
         done = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
             Worker,
             fn_constructor_args=(self._work,),
-            batch_size=TOGETHER,
+            batch_size=None,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=min(self._workers, blocks)),
         )
