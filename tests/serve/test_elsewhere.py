@@ -1,5 +1,6 @@
 """Questions answered by another server; one on this machine plays it."""
 
+import contextlib
 import json
 import threading
 import time
@@ -36,10 +37,11 @@ class Model(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append(body | {"key": self.headers["Authorization"]})
         self._open("text/event-stream")
-        for piece in self.pieces:
-            event = {"choices": [{"delta": {"content": piece}}]}
-            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
-        self.wfile.write(b"data: [DONE]\n\n")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for piece in self.pieces:
+                event = {"choices": [{"delta": {"content": piece}}]}
+                self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+            self.wfile.write(b"data: [DONE]\n\n")
 
     def _open(self, kind: str) -> None:
         self.send_response(self.status)

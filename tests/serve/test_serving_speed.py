@@ -1,6 +1,7 @@
 """The measurement of the page under load, on a page whose examiner is scripted."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -20,14 +21,16 @@ from morelli.serve.load_visitors import LoadError, Page, Visit, visitor
 from morelli.serve.serving_speed import measure, photograph, reached
 
 SCRIPT = Path(__file__).with_name("scripted_page.py")
-PORT = "17861"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil.Process]]:
     store = tmp_path_factory.mktemp("load")
-    running = subprocess.Popen([sys.executable, str(SCRIPT), PORT, str(store)])
-    url = f"http://127.0.0.1:{PORT}"
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    running = subprocess.Popen([sys.executable, str(SCRIPT), str(port), str(store)])
+    url = f"http://127.0.0.1:{port}"
     try:
         while True:
             assert running.poll() is None
