@@ -177,9 +177,7 @@ def run_sft(args: argparse.Namespace) -> int:
     """Fine-tune on one's own pictures and return the exit code."""
     from morelli.training.sft import SFTConfig, run
 
-    base = SFTConfig(
-        data=args.data, out=args.out, start=args.start, preset=args.preset, quantise=args.quantise
-    )
+    base = SFTConfig(data=args.data, out=args.out, start=args.start, preset=args.preset)
     return _run(args, base, run)
 
 
