@@ -4,9 +4,6 @@ Not through accelerate, which turns its FSDP into plain data parallelism on a CP
 here the same code runs on either, and says so where something was not shared out.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from peft import PeftModel
 from torch import Tensor, distributed, nn
@@ -57,19 +54,6 @@ def _idle_parts(model: ForgeryVLM) -> list[nn.Module]:
     parts = [*model.model.vision.children(), model.sam_encoder]
     found = [part for part in parts if isinstance(part, nn.Module)]
     return [part for part in found if not any(p.requires_grad for p in part.parameters())]
-
-
-@contextmanager
-def gathered(model: nn.Module) -> Iterator[None]:
-    """Hold the whole model on each process for a while, so that each may run it as it likes.
-
-    Every process must enter and leave; a model that is not shared out is left alone.
-    """
-    gather(model)
-    try:
-        yield
-    finally:
-        reshard(model)
 
 
 def gather(model: nn.Module) -> None:

@@ -24,7 +24,6 @@ from morelli.training.adapters import Rates, freeze_encoders
 from morelli.training.cases import Case, made_cases
 from morelli.training.conversations import UNKNOWN, altered_shares
 from morelli.training.feature_cache import cache_features
-from morelli.training.full_shards import gathered
 from morelli.training.held_out import (
     before_training,
     held_out,
@@ -78,7 +77,7 @@ class PolicyConfig:
         log_steps: steps between two log lines.
         save_steps: steps between two resumable checkpoints.
         report_to: "none", "tensorboard" or "trackio".
-        strategy: how several processes share the work: "ddp", "fsdp", "zero2" or "zero3".
+        strategy: how several processes share the work: "ddp" or "zero2".
         precision: of matrix products, "float32" or "bfloat16"; "auto" takes what is faster.
     """
 
@@ -168,9 +167,7 @@ class ForgeryGRPOTrainer(SharedTrainer, GRPOTrainer):  # type: ignore[misc]
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
-        # Answers differ in length and masks in number, so that each process needs it all at hand.
-        with gathered(self.model):
-            outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
         truth = self._targets([row["case"] for row in inputs])
         return {**outputs, "mask_truth": truth.to(outputs["completion_ids"].device)}
 
@@ -264,8 +261,11 @@ def trainer_of(
     Raises:
         ValueError: a setting that does not exist, or a strategy that this cannot run under.
     """
-    if config.strategy == "zero3":
-        raise ValueError("zero3 cannot sample answers of several lengths; take --strategy fsdp")
+    if config.strategy in ("fsdp", "zero3"):
+        # Answers differ in length: a process that is done would leave the others waiting for it.
+        raise ValueError(
+            f"{config.strategy} cannot sample answers yet; take --strategy ddp or zero2"
+        )
     out.mkdir(parents=True, exist_ok=True)
     model = forgery_vlm(start.model)
     freeze_encoders(model)
