@@ -19,15 +19,7 @@ from morelli.training.strategy import STRATEGIES, strategy_settings
 SCRIPT = Path(__file__).parent / "share_work.py"
 ZEROS = ("zero2", "zero3") if find_spec("deepspeed") else ()
 SHARED = ("ddp", "fsdp", *ZEROS)
-TWO = (
-    "-m",
-    "torch.distributed.run",
-    "--standalone",
-    "--nproc_per_node",
-    "2",
-    "--max-restarts",
-    "1",
-)
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
