@@ -57,10 +57,33 @@ def _idle_parts(model: ForgeryVLM) -> list[nn.Module]:
 
 
 def gather(model: nn.Module) -> None:
-    """Hold the whole model on each process from now on; every process must call it."""
+    """Hold the whole model on each process from now on; every process must call it.
+
+    Training cannot go on then. What torch would do at the next forward pass or whenever weights are
+    read, which is to cut them up again, is undone: it would wait for processes that have ended.
+    """
+    if not any(isinstance(parameter, DTensor) for parameter in model.parameters()):
+        return
     for module in _shards(model):
         module.set_reshard_after_forward(False, recurse=False)
         module.unshard()
+        _let_go(module)
+
+
+def _let_go(module: FSDPModule) -> None:
+    """Take off torch's hooks, for which it has no public way (torch 2.14)."""
+    state = module._get_fsdp_state()
+    handles = [state._pre_forward_hook_handle, state._post_forward_hook_handle]
+    for group in state._fsdp_param_groups:
+        for kept in (
+            group._module_to_pre_save_state_dict_hook_handle,
+            group._module_to_pre_load_state_dict_hook_handle,
+        ):
+            handles += kept.values()
+            kept.clear()
+        handles += [parameter._post_load_hook_handle for parameter in group.fsdp_params]
+    for handle in handles:
+        handle.remove()
 
 
 def reshard(model: nn.Module) -> None:
