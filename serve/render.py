@@ -6,6 +6,7 @@ Everything said here is said by the JSON object of `morelli.report/1`; nothing i
 import base64
 import functools
 import hashlib
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ PAGE_SIDE = 1600
 
 _THUMBNAIL_SIDE = 480
 _INDEX_SIDE = 160
+_SENTENCE_END = re.compile(r"^([.!?]\s+)")
 
 # Magenta is rare in photographs and stays apart from them for every kind of colour blindness; the
 # white line with its dark casing is what shows on a magenta subject, on black and on white.
@@ -228,6 +230,10 @@ def doubt(record: dict[str, Any]) -> str | None:
             f"{percent(record['operating_point'])} at which the verdict turns.{_turned(record)}"
         )
     first, second, _ = sorted(record["probability"], key=record["probability"].get, reverse=True)
+    others = [e for e in record["stability"] if e["verdict"] not in (first, Verdict.INCONCLUSIVE)]
+    if others:
+        turns = ", ".join(f"{entry['verdict']} after {entry['transform']}" for entry in others)
+        return f"It looks {first}, but mild changes turn that: {turns}."
     return f"The two likeliest answers, {first} and {second}, cannot be told apart."
 
 
@@ -303,9 +309,17 @@ def _data_uri(pixels: NDArray[np.uint8], suffix: str) -> str:
 
 
 def cited(rationale: str) -> list[tuple[str, bool]]:
-    """Cut a rationale into (words, False) and (finding id, True), in order."""
-    pieces = CITATION.split(rationale)
-    return [(piece, index % 2 == 1) for index, piece in enumerate(pieces) if piece]
+    """Cut a rationale into (words, False) and (finding id, True), in order.
+
+    What ends a sentence is a piece of its own, so that the next one can be struck through alone.
+    """
+    pieces: list[tuple[str, bool]] = []
+    for index, piece in enumerate(CITATION.split(rationale)):
+        if index % 2:
+            pieces.append((piece, True))
+        else:
+            pieces += [(words, False) for words in _SENTENCE_END.split(piece) if words]
+    return pieces
 
 
 def _digest(record: dict[str, Any]) -> str:

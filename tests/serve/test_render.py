@@ -13,6 +13,7 @@ from morelli.data_pipeline.schema import Verdict
 from morelli.serve.render import (
     HEADLINES,
     Views,
+    cited,
     doubt,
     mask_layer,
     number,
@@ -132,7 +133,9 @@ def test_a_contradicted_claim_is_struck_through_and_the_others_are_not(
 ) -> None:
     report = report_of(picture)
     html = render_html(report.as_json(PATHS), Views.of(report))
-    assert re.findall(r"<s>(.*?)</s>", html) == [report.findings[1].statement]
+    statement = report.findings[1].statement
+    # once in the explanation, where the citation stands before its full stop, and in the finding
+    assert re.findall(r"<s>(.*?)</s>", html) == [f"{statement[:-1]} ", statement]
 
 
 def test_the_altered_region_can_be_seen_only_where_there_is_one(
@@ -254,3 +257,28 @@ def test_text_for_a_terminal_says_verdict_probability_where_why_and_the_page(
 
 def test_escape_codes_in_a_file_name_never_reach_the_terminal() -> None:
     assert printable("a\x1b[31m\nb\u202e\udcff") == "a?[31m?b??"
+
+
+def test_doubt_names_the_other_verdict_that_mild_changes_bring(
+    picture: Picture, report_of: Callable[..., Report]
+) -> None:
+    record = report_of(picture, Verdict.INCONCLUSIVE).as_json(PATHS) | {
+        "interval": [0.71, 0.99],
+        "probability": {"authentic": 0.06, "tampered": 0.86, "synthetic": 0.08},
+        "stability": [
+            {"transform": "JPEG 90", "probability": 0.85, "verdict": "inconclusive"},
+            {"transform": "JPEG 75", "probability": 0.95, "verdict": "tampered"},
+            {"transform": "resize 0.75", "probability": 0.72, "verdict": "synthetic"},
+        ],
+    }
+    words = "It looks tampered, but mild changes turn that: synthetic after resize 0.75."
+    assert doubt(record) == words
+
+
+def test_pieces_of_a_rationale_make_it_whole_again_and_sentences_stand_alone() -> None:
+    rationale = "The grain differs [F1]. Nothing is copied [F2]."
+    pieces = cited(rationale)
+    assert [words for words, is_citation in pieces if is_citation] == ["F1", "F2"]
+    assert ("Nothing is copied ", False) in pieces
+    whole = "".join(f"[{words}]" if is_citation else words for words, is_citation in pieces)
+    assert whole == rationale
