@@ -16,6 +16,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArgumen
 
 from morelli.model.checkpoint import save_adapter, write_list
 from morelli.model.forgery_vlm import ForgeryVLM
+from morelli.model.memory import keep_freed_memory
 from morelli.training.adapters import Rates
 from morelli.training.averaging import MovingAverage
 from morelli.training.resuming import TrainingError, last_checkpoint, step_of
@@ -213,6 +214,7 @@ def fit(
     Raises:
         TrainingError: the loss is not a number, or the memory or the disk does not suffice.
     """
+    keep_freed_memory()
     out.mkdir(parents=True, exist_ok=True)
     average = MovingAverage(model) if feed.validation is None else None
     if average is not None and options.strategy.startswith("zero"):
