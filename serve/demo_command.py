@@ -33,9 +33,6 @@ says otherwise; it has no accounts, so put it behind something that has before y
 others. Pictures are kept in memory for half an hour at most, and uploads are deleted once read."""
 
 
-_OPENED_AT_A_TIME = 2
-
-
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli demo`."""
     model_arguments(parser)
@@ -70,7 +67,7 @@ def run_demo(args: argparse.Namespace) -> int:
     from morelli.data_pipeline.images import Limits
     from morelli.model.conversation import is_limited
     from morelli.serve.desk import Desk
-    from morelli.serve.opening import opener
+    from morelli.serve.opening import OPENED_AT_A_TIME, opener
     from morelli.serve.sessions import Sessions
 
     try:
@@ -78,7 +75,7 @@ def run_demo(args: argparse.Namespace) -> int:
     except LoadingError as error:
         return failed(str(error))
     # Begun first, since its processes start while the model is loaded.
-    with opener(args.trust_files, _OPENED_AT_A_TIME) as opens:
+    with opener(args.trust_files, OPENED_AT_A_TIME) as opens:
         try:
             examiner = load_examiner(args)
         except LoadingError as error:

@@ -27,6 +27,9 @@ class Opener:
     measure: Callable[[Picture], tuple[Measurement, ...]]
 
 
+OPENED_AT_A_TIME = 2
+"""Files that the page or the API opens or measures at a time."""
+
 HERE = Opener(picture_from_bytes, measure)
 """Opens files in this process."""
 

@@ -36,9 +36,6 @@ or more characters a line, sent as "Authorization: Bearer KEY". Needs the packag
 extra."""
 
 
-_OPENED_AT_A_TIME = 2
-
-
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `morelli serve`."""
     model_arguments(parser)
@@ -87,7 +84,7 @@ def run_serve(args: argparse.Namespace) -> int:
 
     from morelli.serve.counter import read_keys
     from morelli.serve.desk import Desk
-    from morelli.serve.opening import opener
+    from morelli.serve.opening import OPENED_AT_A_TIME, opener
 
     try:
         keys = read_keys(args.keys) if args.keys else ()
@@ -101,7 +98,7 @@ def run_serve(args: argparse.Namespace) -> int:
     except (LoadingError, OSError, ValueError) as error:
         return failed(one_line(error))
     # Begun first, since its processes start while the model is loaded.
-    with opener(args.trust_files, _OPENED_AT_A_TIME) as opens:
+    with opener(args.trust_files, OPENED_AT_A_TIME) as opens:
         try:
             examiner = load_examiner(args)
         except LoadingError as error:

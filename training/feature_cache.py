@@ -39,10 +39,9 @@ class FeatureCache:
     def __call__(self, pixel_values: Tensor) -> ViewFeatures:
         """Return the features of (B, V, C, S, S) views, in the order of the encoders.
 
-        They come in the dtype of the weights, as those that were just computed do.
+        They come in the dtype of the weights, which answers are sampled in.
         """
-        kept = join_features([self._of(picture) for picture in pixel_values])
-        return kept.to(next(self._vision.parameters()).dtype)
+        return join_features([self._of(picture) for picture in pixel_values])
 
     def close(self) -> None:
         """Let the encoders see for themselves again, and forget everything."""
@@ -66,7 +65,8 @@ class FeatureCache:
             torch.no_grad(),
             torch.autocast(views.device.type, torch.bfloat16, enabled=self._bf16),
         ):
-            return _single(self._encode(views[None].clone()))
+            features = self._encode(views[None].clone())
+            return features.to(next(self._vision.parameters()).dtype)
 
     def _keep(self, key: bytes, features: ViewFeatures) -> None:
         self._kept[key] = features
@@ -113,17 +113,6 @@ def join_features(parts: Sequence[ViewFeatures]) -> ViewFeatures:
     numbers = torch.arange(len(parts), device=counts.device)
     changes |= {"picture": torch.repeat_interleave(numbers, counts), "batch": len(parts)}
     return replace(parts[0], **changes)
-
-
-def _single(features: ViewFeatures) -> ViewFeatures:
-    """Bring what autocast rounded back to single precision, which answers are sampled in."""
-    found = {field.name: getattr(features, field.name) for field in fields(features)}
-    changes: dict[str, Any] = {
-        name: value.float()
-        for name, value in found.items()
-        if isinstance(value, Tensor) and value.is_floating_point()
-    }
-    return replace(features, **changes)
 
 
 def _bytes_of(features: ViewFeatures) -> int:
