@@ -33,8 +33,8 @@ from morelli.data_pipeline.verifier import (
     cannot_tell,
     is_ordinary_in,
     place_of_anomaly,
-    strength_of,
 )
+from morelli.data_pipeline.wording import strength_of
 
 MOST_CLAIMS = 4
 _FAR_BEYOND = 1.5

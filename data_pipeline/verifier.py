@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from morelli.data_pipeline.answer import format_value, named_places, speaks_of_altered_part
 from morelli.data_pipeline.places import WHOLE, box_of, place_of_mask
 from morelli.data_pipeline.schema import Answer, Claim, Finding, Measurement, Polarity, Status
+from morelli.data_pipeline.wording import polarities_of, strength_of
 
 MIN_RELIABILITY = 0.3
 """Below this an instrument cannot tell on the picture at hand."""
@@ -38,29 +39,10 @@ _BOUND_WORDS = {"up to": 1, "at most": 1, "no more than": 1, "at least": 0, "bet
 # Longer lists are tables: among sixty-four coefficients any number would find its match.
 _LONGEST_DETAIL = 4
 
-_STRENGTHS = {
-    "stronger": re.compile(
-        r"\b(?:stronger|coarser|noisier|rougher|more (?:noise|grain))\b", re.IGNORECASE
-    ),
-    "weaker": re.compile(
-        r"\b(?:weaker|fainter|smoother|softer|less (?:noise|grain))\b", re.IGNORECASE
-    ),
-}
 _BEYOND = {
     1: re.compile(r"\b(?:above|higher than) (?:the |its |what is )?(?:normal|expected|usual)"),
     0: re.compile(r"\b(?:below|lower than) (?:the |its |what is )?(?:normal|expected|usual)"),
 }
-_SAYS_NORMAL = re.compile(
-    r"(?<!out of the )\bordinary\b|\b(?:inside|within) (?:its|the|what)\b|\bas expected\b"
-    r"|\bno sign\b|\bnothing (?:unusual|stands out|odd)\b",
-    re.IGNORECASE,
-)
-_SAYS_ANOMALOUS = re.compile(
-    r"\bout of the ordinary\b|\boutside\b|\bstands? out\b|\bunusual|\banomal|\bsuspicious"
-    r"|\b(?:does|do) not (?:fit|match)\b|\bmuch (?:stronger|weaker)\b",
-    re.IGNORECASE,
-)
-_NEGATION = re.compile(r"\b(?:no|not|nothing|none|never|neither|nor|without)\b", re.IGNORECASE)
 _CITATION = re.compile(r" ?\[(F[1-9][0-9]*)\]")
 
 
@@ -310,13 +292,13 @@ def agrees(printed: str, percent: bool, number: float) -> bool:
 
 def _false_word(claim: Claim, measurement: Measurement) -> str | None:
     sentence = claim.sentence
+    told = polarities_of(sentence)
     if claim.polarity is Polarity.NORMAL:
-        if _SAYS_ANOMALOUS.search(sentence) and not (
-            _SAYS_NORMAL.search(sentence) or _NEGATION.search(sentence)
-        ):
+        if Polarity.ANOMALOUS in told:
             return "The words tell of an anomaly, the header of an ordinary reading."
         return None
-    if _SAYS_NORMAL.search(sentence) and not _SAYS_ANOMALOUS.search(sentence):
+    # What follows may say what is normal elsewhere.
+    if told[:1] == (Polarity.NORMAL,):
         return "The words tell of an ordinary reading, the header of an anomaly."
     said, read = strength_of(sentence), strength_of(measurement.statement)
     if said and read and said != read:
@@ -325,12 +307,6 @@ def _false_word(claim: Claim, measurement: Measurement) -> str | None:
     if _BEYOND[1 - beyond].search(sentence) and not _BEYOND[beyond].search(sentence):
         return f"{_reading(measurement)}: the sentence has the wrong side of it."
     return None
-
-
-def strength_of(text: str) -> str | None:
-    """Return "stronger" or "weaker" if a text says just one of them, else None."""
-    said = [word for word, pattern in _STRENGTHS.items() if pattern.search(text)]
-    return said[0] if len(said) == 1 else None
 
 
 def _reading(measurement: Measurement) -> str:
