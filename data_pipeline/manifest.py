@@ -84,7 +84,9 @@ def row_of(line: bytes, where: str, folder: Path) -> Row:
         raise ManifestError(f"{where}: {error}") from None
     image = folder / sample.image
     mask = folder / sample.mask if sample.mask else None
-    return Row(replace(sample, image=image, mask=mask), turns, _further(record))
+    origin = folder / sample.origin if sample.origin else None
+    located = replace(sample, image=image, mask=mask, origin=origin)
+    return Row(located, turns, _further(record))
 
 
 def _further(record: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +115,7 @@ def line_of(row: Row, folder: Path) -> str:
         row.sample,
         image=_from(folder, row.sample.image),
         mask=_from(folder, row.sample.mask) if row.sample.mask else None,
+        origin=_from(folder, row.sample.origin) if row.sample.origin else None,
     )
     record: dict[str, Any] = {**sample.as_json(), **row.extra}
     if row.conversation:

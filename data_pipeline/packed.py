@@ -12,7 +12,7 @@ from typing import Any
 SHARDS = (".tar", ".parquet")
 """Suffixes of the files that hold others."""
 
-_PICTURE_COLUMNS = ("images", "mask")
+_PICTURE_COLUMNS = ("images", "mask", "origin")
 """Columns of a parquet shard whose cells hold {"bytes", "path"}, or a list with one such."""
 
 
@@ -89,10 +89,12 @@ def _parquet_index(shard: Path, version: tuple[int, int]) -> dict[str, tuple[int
 @functools.lru_cache(maxsize=2)
 def _cells(shard: Path, _: tuple[int, int], group: int) -> dict[str, bytes]:
     """Return the files in a row group by name; the last two groups read are kept."""
-    table = _opened(shard).read_row_group(group, columns=list(_PICTURE_COLUMNS))
+    file = _opened(shard)
+    columns = [name for name in _PICTURE_COLUMNS if name in file.schema_arrow.names]
+    table = file.read_row_group(group, columns=columns)
     cells: list[Any] = []
     for row in table.to_pylist():
-        cells += [*(row["images"] or ()), row["mask"]]
+        cells += [*(row["images"] or ()), row["mask"], row.get("origin")]
     return {cell["path"]: cell["bytes"] for cell in cells if cell and cell["bytes"]}
 
 

@@ -245,6 +245,8 @@ class ForensicSample:
         kind: how it was made ("splice", "copy_move", ...), None if untouched or unknown.
         source: data set and original id: the key that splits may not cut.
         answer: the reference answer in the answer grammar, or None.
+        origin: 8-bit PNG of the image's size, 255 = copied from here to what `mask` marks; these
+            pixels themselves are untouched. None = no copies, or unknown.
     """
 
     id: str
@@ -254,6 +256,7 @@ class ForensicSample:
     kind: str | None = None
     source: str = ""
     answer: str | None = None
+    origin: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse a label that nobody can be sure of."""
@@ -265,6 +268,7 @@ class ForensicSample:
         record = asdict(self)
         record["image"] = str(self.image)
         record["mask"] = str(self.mask) if self.mask else None
+        record["origin"] = str(self.origin) if self.origin else None
         return record
 
     @classmethod
@@ -283,4 +287,5 @@ class ForensicSample:
             kind=record.get("kind"),
             source=record.get("source", ""),
             answer=record.get("answer"),
+            origin=Path(record["origin"]) if record.get("origin") else None,
         )

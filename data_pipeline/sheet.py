@@ -21,7 +21,7 @@ from morelli.data_pipeline.masks import Mask
 _SIDE = 480
 """Longer side of a picture on the sheet, in pixels."""
 
-_HALO, _LINE = (0, 0, 0), (255, 64, 200)
+_HALO, _LINE, _ORIGIN_LINE = (0, 0, 0), (255, 64, 200), (60, 230, 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,11 @@ def _card(line: int, row: Row) -> _Card:
         if sample.mask is not None:
             mask = read_mask(sample.mask, *pixels.shape[:2])
             altered = f"{100 * mask.mean():.1f} % marked"
-            picture = _data_url(_outlined(_small(pixels), mask))
+            drawn = _outlined(_small(pixels), mask, _LINE)
+            if sample.origin is not None:
+                origin = read_mask(sample.origin, *pixels.shape[:2])
+                drawn = _outlined(drawn, origin, _ORIGIN_LINE)
+            picture = _data_url(drawn)
     except (ImageError, ValueError) as error:
         fault = str(error)
     turns = row.conversation
@@ -111,7 +115,9 @@ def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _outlined(pixels: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
+def _outlined(
+    pixels: NDArray[np.uint8], mask: Mask, line: tuple[int, int, int]
+) -> NDArray[np.uint8]:
     """Draw the outline of a mask of another size, light on a dark halo."""
     height, width = pixels.shape[:2]
     # The area filter keeps specks that nearest-neighbour would lose.
@@ -119,7 +125,7 @@ def _outlined(pixels: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
     inside = (share > min(0.5, 0.9 * float(share.max(initial=0)))).astype(np.uint8)
     outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     drawn = pixels.copy()
-    for colour, thickness in ((_HALO, 4), (_LINE, 2)):
+    for colour, thickness in ((_HALO, 4), (line, 2)):
         cv2.drawContours(drawn, outlines, -1, colour, thickness, cv2.LINE_AA)
     return drawn
 

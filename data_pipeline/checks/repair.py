@@ -43,15 +43,23 @@ def _repaired(manifest: Path, state: State, to: Path) -> Iterator[Row]:
 def _mended(row: Row, repair: str, to: Path) -> Row:
     if repair == ONE_IMAGE_MARK:
         return replace(row, conversation=_marked_once(row.conversation))
-    if repair == BINARY_MASK and row.sample.mask is not None:
-        pixels = open_picture(row.sample.mask, MASK_LIMITS).pixels
-        mask = to.parent / f"{to.stem}-masks" / f"{row.sample.id}.png"
-        mask.parent.mkdir(parents=True, exist_ok=True)
-        write_mask(pixels.max(axis=2) > 127, mask)
-        return replace(row, sample=replace(row.sample, mask=mask))
+    if repair == BINARY_MASK:
+        sample = row.sample
+        mask = _binary(sample.mask, to.parent / f"{to.stem}-masks" / f"{sample.id}.png")
+        origin = _binary(sample.origin, to.parent / f"{to.stem}-origins" / f"{sample.id}.png")
+        return replace(row, sample=replace(sample, mask=mask, origin=origin))
     if repair.startswith(MOVE):
         return replace(row, extra={**row.extra, "split": repair.removeprefix(MOVE)})
     return row
+
+
+def _binary(mask: Path | None, to: Path) -> Path | None:
+    """Write a mask anew in black and white, and return where."""
+    if mask is None:
+        return None
+    to.parent.mkdir(parents=True, exist_ok=True)
+    write_mask(open_picture(mask, MASK_LIMITS).pixels.max(axis=2) > 127, to)
+    return to
 
 
 def _marked_once(conversation: tuple[Turn, ...]) -> tuple[Turn, ...]:

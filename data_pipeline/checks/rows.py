@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -48,31 +49,36 @@ def problems_of_picture(row: Row, line: int) -> tuple[list[Problem], Picture | N
     except ImageError as error:
         kind = "missing picture" if error.code == "missing" else "unreadable picture"
         return [Problem(line, kind, error.message, DROP)], None
-    if sample.mask is None:
-        return [], picture
-    try:
-        mask = open_picture(sample.mask, MASK_LIMITS).pixels
-    except ImageError as error:
-        kind = "missing mask" if error.code == "missing" else "unreadable mask"
-        return [Problem(line, kind, error.message, DROP)], picture
-    return list(_problems_of_mask(row, mask, picture, line)), picture
+    found: list[Problem] = []
+    for path in filter(None, (sample.mask, sample.origin)):
+        try:
+            mask = open_picture(path, MASK_LIMITS).pixels
+        except ImageError as error:
+            kind = "missing mask" if error.code == "missing" else "unreadable mask"
+            return [*found, Problem(line, kind, error.message, DROP)], picture
+        found += _problems_of_form(path, mask, picture, line)
+        if path == sample.mask and mask.shape[:2] == picture.pixels.shape[:2]:
+            found += _problems_of_label(row, bool((mask > 127).any()), line)
+    return found, picture
 
 
-def _problems_of_mask(
-    row: Row, mask: NDArray[np.uint8], picture: Picture, line: int
+def _problems_of_form(
+    path: Path, mask: NDArray[np.uint8], picture: Picture, line: int
 ) -> Iterator[Problem]:
+    """Hold an (h, w, 3) mask of either kind against its picture."""
     if mask.shape[:2] != picture.pixels.shape[:2]:
         message = (
-            f"{row.sample.mask} is {mask.shape[1]} x {mask.shape[0]} pixels but the picture"
+            f"{path} is {mask.shape[1]} x {mask.shape[0]} pixels but the picture"
             f" {picture.width} x {picture.height}"
         )
         yield Problem(line, "mask of another size", message, DROP)
         return
     if not np.isin(mask, (0, 255)).all():
-        levels = len(np.unique(mask))
-        message = f"{row.sample.mask} has {levels} levels instead of 0 and 255"
+        message = f"{path} has {len(np.unique(mask))} levels instead of 0 and 255"
         yield Problem(line, "mask not black and white", message, BINARY_MASK)
-    altered = bool((mask > 127).any())
+
+
+def _problems_of_label(row: Row, altered: bool, line: int) -> Iterator[Problem]:
     if altered and row.sample.verdict is Verdict.AUTHENTIC:
         message = f"{row.sample.mask} marks altered pixels, but the label is authentic"
         yield Problem(line, "mask contradicts the label", message)

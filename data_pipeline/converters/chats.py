@@ -14,6 +14,7 @@ from morelli.data_pipeline.answer import AnswerError, contradicts, parse, prefix
 from morelli.data_pipeline.converters.layout import (
     Entries,
     Item,
+    MaskReader,
     NotThereError,
     Skipped,
     plain_id,
@@ -165,8 +166,8 @@ def item_of(
 ) -> Item:
     """Make an item of one entry of an instruction format.
 
-    The columns verdict (or a label in words), mask, kind, source, answer and id are used where
-    they are; without a verdict, the first answer must state one in words, and "fake" without
+    The columns verdict (or a label in words), mask, origin, kind, source, answer and id are used
+    where they are; without a verdict, the first answer must state one in words, and "fake" without
     more means synthetic.
 
     Raises:
@@ -177,19 +178,24 @@ def item_of(
     verdict = Verdict(label) if label in CLASSES else verdict_in(answer, fake=Verdict.SYNTHETIC)
     if verdict is None:
         raise ValueError("no column verdict, and the first answer states none in words")
-    mask = record.get("mask")
+    masks = {name: _reader(record.get(name), folder) for name in ("mask", "origin")}
     name = str(record.get("id") or position)
     return Item(
         id=plain_id(name),
         image=image,
         verdict=verdict,
-        mask=partial(from_file, folder / mask) if isinstance(mask, str) and mask else None,
+        mask=masks["mask"],
         kind=record.get("kind"),
         source=str(record.get("source") or name),
         conversation=turns,
         answer=record.get("answer"),
         extra=record.get("extra") or {},
+        origin=masks["origin"],
     )
+
+
+def _reader(path: Any, folder: Path) -> MaskReader | None:
+    return partial(from_file, folder / path) if isinstance(path, str) and path else None
 
 
 def taught(row: Row) -> tuple[Turn, ...]:
@@ -204,8 +210,9 @@ def columns_of(row: Row) -> dict[str, Any]:
     """Return what instruction formats have no place for, as further columns of an entry."""
     sample = row.sample
     columns: dict[str, Any] = {"id": sample.id, "verdict": str(sample.verdict)}
-    if sample.mask:
-        columns["mask"] = str(sample.mask.absolute())
+    for name, path in (("mask", sample.mask), ("origin", sample.origin)):
+        if path:
+            columns[name] = str(path.absolute())
     for name, value in (
         ("kind", sample.kind),
         ("source", sample.source),

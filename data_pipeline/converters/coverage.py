@@ -16,7 +16,8 @@ from morelli.data_pipeline.schema import Verdict
 EXPECTED = """
 image/1.tif ... image/100.tif            untouched
 image/1t.tif ... image/100t.tif          forged from it
-mask/1forged.tif ...                     the pasted copy (1copy.tif and 1paste.tif are not read)
+mask/1forged.tif ...                     the pasted copy (1paste.tif is not read)
+mask/1copy.tif ...                       what it was copied from, if there
 """
 
 
@@ -28,7 +29,7 @@ def read(root: Path) -> Entries:
         if number == path.stem:
             yield Item(plain_id(path.stem), path, Verdict.AUTHENTIC, source=f"coverage:{number}")
             continue
-        mask = masks / f"{number}forged.tif"
+        mask, origin = masks / f"{number}forged.tif", masks / f"{number}copy.tif"
         yield Item(
             id=plain_id(path.stem),
             image=path,
@@ -36,4 +37,5 @@ def read(root: Path) -> Entries:
             mask=partial(from_file, mask) if mask.is_file() else None,
             kind="copy_move",
             source=f"coverage:{number}",
+            origin=partial(from_file, origin) if origin.is_file() else None,
         )

@@ -45,6 +45,7 @@ class Item:
         conversation: the data set's own words, in order.
         answer: in the answer grammar, or None.
         extra: further columns for the manifest, plain JSON.
+        origin: reads the pixels that copies were taken from; None if that is not known.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Item:
     conversation: tuple[Turn, ...] = ()
     answer: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    origin: MaskReader | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,19 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.converters.chats import columns_of, item_of, tables, taught
-from morelli.data_pipeline.converters.layout import Entries, Item, NotThereError, Skipped
+from morelli.data_pipeline.converters.layout import (
+    Entries,
+    Item,
+    MaskReader,
+    NotThereError,
+    Skipped,
+)
 from morelli.data_pipeline.converters.trl import conversation_in
 from morelli.data_pipeline.manifest import Row
 from morelli.data_pipeline.masks import from_bytes
@@ -18,7 +25,8 @@ EXPECTED = """
 *.parquet (also data/*.parquet) with the columns
     messages: [{"role": "user", "content": "<image>..."}, ...]
     images: [{"bytes": ..., "path": ...}]   (or image: {"bytes": ..., "path": ...})
-    verdict, or answers that state one; mask: {"bytes": ...}, kind, source and id if there are any
+    verdict, or answers that state one; if there are any, kind, source, id, mask: {"bytes": ...}
+    and the like for origin, what copies were taken from
 """
 
 _ROWS_AT_ONCE = 64
@@ -82,18 +90,19 @@ def _item(record: dict[str, Any], table: Path, number: int) -> Item:
     cells = record["images"] if record.get("images") else [record["image"]]
     if len(cells) != 1:
         raise ValueError(f"has {len(cells)} images instead of one")
-    mask = record.pop("mask", None)
+    masks = {name: record.pop(name, None) for name in ("mask", "origin")}
     if isinstance(record.get("extra"), str):
         record["extra"] = json.loads(record["extra"])
     turns = conversation_in(record) if "messages" in record or "prompt" in record else ()
     image = packed(cells[0], table.parent)
     item = item_of(record, image, turns, table.parent, f"{table.stem}-{number:06d}")
-    data = packed(mask, table.parent) if mask else None
-    reader = partial(from_bytes, data) if isinstance(data, bytes) else None
-    return Item(
-        item.id, item.image, item.verdict, reader, item.kind, item.source, item.conversation,
-        item.answer, item.extra,
-    )  # fmt: skip
+    readers = {name: _reader(cell, table.parent) for name, cell in masks.items()}
+    return replace(item, mask=readers["mask"], origin=readers["origin"])
+
+
+def _reader(cell: Any, folder: Path) -> MaskReader | None:
+    data = packed(cell, folder) if cell else None
+    return partial(from_bytes, data) if isinstance(data, bytes) else None
 
 
 def write(rows: Iterable[Row], folder: Path) -> Path:
@@ -119,7 +128,8 @@ def table_writer(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     message = pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())])
     texts = [(name, pyarrow.string()) for name in _TEXTS]
     fields = [("images", pyarrow.list_(picture)), ("messages", pyarrow.list_(message))]
-    schema = pyarrow.schema([*fields, ("mask", picture), *texts]).with_metadata(_METADATA)
+    masks = [("mask", picture), ("origin", picture)]
+    schema = pyarrow.schema([*fields, *masks, *texts]).with_metadata(_METADATA)
     batch: list[dict[str, Any]] = []
     with arrow.ParquetWriter(path, schema) as writer:
 
@@ -147,6 +157,7 @@ _FEATURES = {
         "_type": "List",
     },
     "mask": {"_type": "Image"},
+    "origin": {"_type": "Image"},
     **{name: {"dtype": "string", "_type": "Value"} for name in _TEXTS},
 }
 _METADATA = {"huggingface": json.dumps({"info": {"features": _FEATURES}})}
@@ -155,8 +166,8 @@ _METADATA = {"huggingface": json.dumps({"info": {"features": _FEATURES}})}
 
 def _entry(row: Row) -> dict[str, Any]:
     columns = columns_of(row)
-    mask = row.sample.mask
-    columns["mask"] = {"bytes": bytes_of(mask), "path": mask.name} if mask else None
+    for name, mask in (("mask", row.sample.mask), ("origin", row.sample.origin)):
+        columns[name] = {"bytes": bytes_of(mask), "path": mask.name} if mask else None
     if "extra" in columns:
         columns["extra"] = json.dumps(columns["extra"], ensure_ascii=False)
     image = row.sample.image

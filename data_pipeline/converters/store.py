@@ -4,7 +4,7 @@ import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
-from morelli.data_pipeline.converters.layout import Item, Skipped
+from morelli.data_pipeline.converters.layout import Item, MaskReader, Skipped
 from morelli.data_pipeline.formats import recognise
 from morelli.data_pipeline.images import ImageError, Limits, upright_size, write_mask
 from morelli.data_pipeline.manifest import Row
@@ -21,7 +21,7 @@ def stored(item: Item, work: Path) -> Row | Skipped:
 
     Args:
         item: an entry of a data set.
-        work: masks/<id>.png and images/<id>.<suffix> are written into it.
+        work: masks/<id>.png, origins/<id>.png and images/<id>.<suffix> are written into it.
 
     Raises:
         OSError: it cannot be written to.
@@ -29,17 +29,25 @@ def stored(item: Item, work: Path) -> Row | Skipped:
     image = _image_file(item, work)
     if isinstance(image, Skipped):
         return image
-    mask: Path | None = None
-    if item.mask is not None:
-        try:
-            pixels = item.mask(*upright_size(image, _LIMITS))
-        except _UNREADABLE as error:
-            return Skipped(str(image), f"its mask cannot be used: {error}")
-        mask = work / "masks" / f"{item.id}.png"
-        mask.parent.mkdir(parents=True, exist_ok=True)
-        write_mask(pixels, mask)
-    sample = ForensicSample(item.id, image, item.verdict, mask, item.kind, item.source, item.answer)
+    try:
+        mask = _mask_file(item.mask, image, work / "masks" / f"{item.id}.png")
+        origin = _mask_file(item.origin, image, work / "origins" / f"{item.id}.png")
+    except _UNREADABLE as error:
+        return Skipped(str(image), f"its mask cannot be used: {error}")
+    sample = ForensicSample(
+        item.id, image, item.verdict, mask, item.kind, item.source, item.answer, origin
+    )
     return Row(sample, item.conversation, item.extra)
+
+
+def _mask_file(read: MaskReader | None, image: Path, path: Path) -> Path | None:
+    """Write a mask of a picture, if it has one, and return where."""
+    if read is None:
+        return None
+    pixels = read(*upright_size(image, _LIMITS))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_mask(pixels, path)
+    return path
 
 
 def _image_file(item: Item, work: Path) -> Path | Skipped:

@@ -135,6 +135,39 @@ def feathered(
     return Edited(done.pixels, done.alpha, {"feather": sigma})
 
 
+def retouched_border(rng: np.random.Generator, pasted: Edited) -> Edited:
+    """Go over the border of what was pasted: blurred, or in-painted from both of its sides.
+
+    Args:
+        rng: the source of every draw.
+        pasted: its border is where alpha passes one half; what is gone over joins alpha.
+    """
+    reach = int(rng.integers(1, 4))
+    edge = reach + 8
+    rows, columns = span(pasted.alpha)
+    window = (
+        slice(max(0, rows.start - edge), rows.stop + edge),
+        slice(max(0, columns.start - edge), columns.stop + edge),
+    )
+    inside = (pasted.alpha[window] >= 0.5).astype(np.uint8)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    # The border of the picture is no border of what was pasted.
+    band = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, brush, borderType=cv2.BORDER_REPLICATE)
+    view = np.ascontiguousarray(pasted.pixels[window])
+    drawn: dict[str, Any] = {"border": "blurred", "border_reach": reach}
+    if rng.random() < 0.6:
+        drawn["border_sigma"] = float(rng.uniform(0.7, 2.0))
+        soft = cv2.GaussianBlur(view, (0, 0), drawn["border_sigma"])
+        gone_over = blend(view, np.asarray(soft, np.uint8), band.astype(np.float32))
+    else:
+        drawn["border"] = "in-painted"
+        gone_over = np.asarray(cv2.inpaint(view, band, 3, cv2.INPAINT_TELEA), np.uint8)
+    pixels, alpha = pasted.pixels.copy(), pasted.alpha.copy()
+    pixels[window] = gone_over
+    alpha[window] = np.maximum(alpha[window], band)
+    return Edited(pixels, alpha, drawn)
+
+
 def match_colour(patch: Pixels, inside: NDArray[np.bool_], host: Pixels, strength: float) -> Pixels:
     """Move mean and spread of a patch towards the host's (Reinhard et al., 2001).
 

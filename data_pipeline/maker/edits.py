@@ -16,6 +16,7 @@ from morelli.data_pipeline.maker.blending import (
     paste,
     place,
     rest,
+    retouched_border,
     set_object,
     stamp,
     window_of,
@@ -38,13 +39,22 @@ from morelli.data_pipeline.maker.lettering import phrase
 from morelli.data_pipeline.maker.regeneration import regenerated
 from morelli.data_pipeline.maker.regions import OBJECT_LIKE, draw_share, region
 from morelli.data_pipeline.maker.retouch import RETOUCHES, Filter, regenerate
+from morelli.data_pipeline.maker.shadows import cast_shadow
 
 Edit = Callable[[Pixels, Donors, np.random.Generator], Edited]
 """Takes the host's canvas (H, W, 3); never changes its size."""
 
+_Join = Callable[[np.random.Generator, Pixels, Pixels, Alpha, tuple[int, int]], Edited]
+"""Takes host, patch, the patch's mask and its (top, left)."""
 
 _LARGEST_DIFFUSED = 0.08
 """Share of the canvas above which diffusion would leave an empty smear."""
+
+_SHADOW_SHARE = {"stands": 0.45, "floats": 0.06}
+"""How often an object casts a shadow, by whether it was set down on something."""
+
+_RETOUCHED_SHARE = 0.35
+"""How often the border of a copy is retouched after it was pasted."""
 
 _LARGEST_PAGE = 640
 """Pixels of the canvas that letters are sized by: those on a large photograph are no larger."""
@@ -71,12 +81,15 @@ def composite(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     patch = donors.patch(rng, share * host.shape[0] * host.shape[1], generated, salient=0.9)
     patch, flip = _flipped(rng, patch)
     corner = rest(rng, host.shape, patch.mask.shape, patch.cut)
-    done = set_object(rng, host, patch.pixels, patch.mask, corner)
+    done = _set_down(rng, host, patch, corner, set_object, "stands")
     return Edited(done.pixels, done.alpha, {**patch.parameters, "flip": flip, **done.parameters})
 
 
 def copy_move(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
-    """Copy a part of the picture to one to three other places; the mask is the copies only."""
+    """Copy a part of the picture to one to three other places; the mask is the copies only.
+
+    Their origin is kept apart, so that source and target can be told from each other.
+    """
     source, drawn = region(
         rng, host, donors, min(draw_share(rng, host), 0.12), (*OBJECT_LIKE, "box")
     )
@@ -88,9 +101,13 @@ def copy_move(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
         moved, outline_moved, turned = _turned(rng, patch, mask, rigid=0.5)
         corner = _apart(rng, source, outline_moved)
         done = feathered(rng, pixels, moved, outline_moved, corner)
+        if rng.random() < _RETOUCHED_SHARE:
+            retouched = retouched_border(rng, done)
+            done = replace(retouched, parameters={**done.parameters, **retouched.parameters})
         pixels, alpha = done.pixels, np.maximum(alpha, done.alpha)
         copies.append({**turned, "corner": list(corner), **done.parameters})
-    return Edited(pixels, alpha, {**drawn, "copies": copies})
+    # What a copy covers is no longer what it was copied from.
+    return Edited(pixels, alpha, {**drawn, "copies": copies}, source * (1 - alpha))
 
 
 def removal(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
@@ -197,13 +214,35 @@ def _joined(rng: np.random.Generator, host: Pixels, patch: Patch) -> Edited:
         pixels, mask, turned = _turned(rng, patch.pixels, patch.mask)
         patch = replace(patch, pixels=pixels, mask=mask)
     salient = patch.parameters["outline"] == "matte"
-    if patch.cut is not None or (salient and rng.random() < 0.7):
+    stands = patch.cut is not None or (salient and rng.random() < 0.7)
+    if stands:
         corner = rest(rng, host.shape, patch.mask.shape, patch.cut)
     else:
         corner = place(rng, host.shape, patch.mask.shape)
     join = set_object if salient and rng.random() < 0.7 else paste
-    done = join(rng, host, patch.pixels, patch.mask, corner)
+    done = _set_down(rng, host, patch, corner, join, "stands" if stands else "floats")
     return Edited(done.pixels, done.alpha, {**patch.parameters, **turned, **done.parameters})
+
+
+def _set_down(
+    rng: np.random.Generator,
+    host: Pixels,
+    patch: Patch,
+    corner: tuple[int, int],
+    join: _Join,
+    how: str,
+) -> Edited:
+    """Join a patch to its host at (top, left), and mostly let it cast a shadow if it stands.
+
+    What the border of the picture cuts off has no foot in it, and only a wall to cast one on.
+    """
+    if rng.random() >= _SHADOW_SHARE[how]:
+        return join(rng, host, patch.pixels, patch.mask, corner)
+    surface = "wall" if how == "floats" or patch.cut is not None else None
+    shaded = cast_shadow(rng, host, patch.mask, corner, surface)
+    done = join(rng, shaded.pixels, patch.pixels, patch.mask, corner)
+    parameters = {**done.parameters, "shadow": shaded.parameters}
+    return Edited(done.pixels, np.maximum(done.alpha, shaded.alpha), parameters)
 
 
 def _flipped(rng: np.random.Generator, patch: Patch) -> tuple[Patch, bool]:

@@ -21,11 +21,14 @@ class Edited:
         pixels: (H, W, 3) uint8 RGB.
         alpha: (H, W) float32, 1 where the edit replaced the pixel.
         parameters: everything that was drawn, plain JSON.
+        origin: (H, W) float32, 1 where pixels of this very picture were copied from; None if
+            nothing in it is a copy of another part of it.
     """
 
     pixels: Pixels
     alpha: Alpha
     parameters: dict[str, Any]
+    origin: Alpha | None = None
 
 
 def blend(host: Pixels, layer: Pixels, alpha: Alpha) -> Pixels:

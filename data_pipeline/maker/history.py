@@ -229,7 +229,7 @@ def apply_steps(pixels: Pixels, alpha: Alpha, steps: list[Step]) -> tuple[Pixels
 
     Args:
         pixels: (H, W, 3) RGB.
-        alpha: (H, W) soft mask.
+        alpha: (H, W) soft mask, or (H, W, K) several.
         steps: in order.
 
     Returns:

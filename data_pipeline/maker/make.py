@@ -51,6 +51,8 @@ class Made:
         data: the file.
         format: JPEG, PNG or WEBP.
         mask: (H, W), True where the picture was altered; all False unless tampered.
+        origin: (H, W), True where copies in it were taken from, which is not altered; None if
+            there are none.
         verdict: authentic, tampered or synthetic.
         kind: one of `kinds.KINDS`.
         parameters: everything that was drawn, plain JSON.
@@ -60,6 +62,7 @@ class Made:
     data: bytes
     format: str
     mask: NDArray[np.bool_]
+    origin: NDArray[np.bool_] | None
     verdict: Verdict
     kind: str
     parameters: dict[str, Any]
@@ -129,9 +132,10 @@ def _attempt(pool: Pool, rng: np.random.Generator, plan: Plan, kind: str) -> Mad
     elif kind in CHANGES:
         changed, drawn = CHANGES[kind](canvas, pool, rng)
         edited = Edited(changed, blank, drawn)
-    pixels, alpha = apply_steps(edited.pixels, edited.alpha, later)
-    pixels, alpha, corner = _final_crop(rng, pixels, alpha, plan)
-    mask = alpha >= 0.5
+    pixels, layers = apply_steps(edited.pixels, _layers(edited), later)
+    pixels, layers, corner = _final_crop(rng, pixels, layers, plan)
+    mask = layers[..., 0] >= 0.5
+    origin = (layers[..., 1] >= 0.5) & ~mask if edited.origin is not None else None
     if kind in EDITS and not _least_share(mask) <= float(mask.mean()) <= _LARGEST_SHARE:
         return None
     data = encode(pixels, plan.file)
@@ -148,7 +152,14 @@ def _attempt(pool: Pool, rng: np.random.Generator, plan: Plan, kind: str) -> Mad
         "file": plan.file.as_json(),
         "area": float(mask.mean()),
     }
-    return Made(decode(data), data, plan.file.name, mask, verdict_of(kind), kind, parameters)
+    label = verdict_of(kind)
+    return Made(decode(data), data, plan.file.name, mask, origin, label, kind, parameters)
+
+
+def _layers(edited: Edited) -> Alpha:
+    """Return (H, W, 2): what was altered, and what was copied from."""
+    origin = edited.alpha if edited.origin is None else edited.origin
+    return np.dstack([edited.alpha, origin])
 
 
 def _least_share(mask: NDArray[np.bool_]) -> float:
@@ -242,15 +253,18 @@ def _visible(canvas: Pixels, edited: Edited) -> bool:
 
 
 def _final_crop(
-    rng: np.random.Generator, pixels: Pixels, alpha: Alpha, plan: Plan
+    rng: np.random.Generator, pixels: Pixels, layers: Alpha, plan: Plan
 ) -> tuple[Pixels, Alpha, list[int]]:
-    """Cut the finished size out of a larger canvas, with the edit in it if there is one."""
+    """Cut the finished size out of a larger canvas, with the edit in it if there is one.
+
+    `layers` is (H, W, 2) as of `_layers`.
+    """
     height, width = min(plan.height, pixels.shape[0]), min(plan.width, pixels.shape[1])
     free = (pixels.shape[0] - height, pixels.shape[1] - width)
     top, left = 0, 0
     for _ in range(6):
         top, left = int(rng.integers(free[0] + 1)), int(rng.integers(free[1] + 1))
-        if float(alpha[top : top + height, left : left + width].mean()) >= _SMALLEST_SHARE:
+        if float(layers[top : top + height, left : left + width, 0].mean()) >= _SMALLEST_SHARE:
             break
     window = (slice(top, top + height), slice(left, left + width))
-    return np.ascontiguousarray(pixels[window]), alpha[window], [top, left]
+    return np.ascontiguousarray(pixels[window]), layers[window], [top, left]

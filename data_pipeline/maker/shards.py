@@ -29,11 +29,13 @@ class Packed:
         record: its row of the manifest; `image` is the name of its file.
         data: the file.
         mask: (H, W), True where the picture was altered.
+        origin: (H, W), True where copies in it were taken from; None if there are none.
     """
 
     record: dict[str, Any]
     data: bytes
     mask: NDArray[np.bool_]
+    origin: NDArray[np.bool_] | None = None
 
     @property
     def name(self) -> str:
@@ -45,40 +47,65 @@ class Packed:
         """Name of the mask where it lies beside the file, which may be a PNG of the same id."""
         return f"{self.record['id']}.mask.png"
 
+    @property
+    def origin_name(self) -> str:
+        """Name of the mask of origins, likewise."""
+        return f"{self.record['id']}.origin.png"
 
-Put = Callable[[Packed], tuple[Path, Path]]
-"""Keeps a picture; returns the paths of its file and its mask, relative to the set's folder."""
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a picture's file and its masks are, relative to the set's folder."""
+
+    image: Path
+    mask: Path
+    origin: Path | None
+
+
+Put = Callable[[Packed], Kept]
+"""Keeps a picture; returns where."""
 
 
 @contextmanager
 def _folder(root: Path, _: int) -> Iterator[Put]:
-    """Write images/ID.jpg and masks/ID.png."""
-    for name in ("images", "masks"):
+    """Write images/ID.jpg, masks/ID.png and, of copies, origins/ID.png."""
+    for name in ("images", "masks", "origins"):
         (root / name).mkdir(exist_ok=True)
 
-    def put(packed: Packed) -> tuple[Path, Path]:
+    def put(packed: Packed) -> Kept:
         image = Path("images") / packed.name
         mask = Path("masks") / f"{packed.record['id']}.png"
         (root / image).write_bytes(packed.data)
         (root / mask).write_bytes(to_bytes(packed.mask))
-        return image, mask
+        if packed.origin is None:
+            return Kept(image, mask, None)
+        origin = Path("origins") / mask.name
+        (root / origin).write_bytes(to_bytes(packed.origin))
+        return Kept(image, mask, origin)
 
     yield put
 
 
 @contextmanager
 def _webdataset(root: Path, number: int) -> Iterator[Put]:
-    """Write shards/NUMBER.tar with ID.jpg, ID.mask.png and ID.json for each picture."""
+    """Write shards/NUMBER.tar with ID.jpg, ID.mask.png and ID.json for each picture.
+
+    Of copies also ID.origin.png.
+    """
     shard = Path("shards") / f"{number:06d}.tar"
     (root / shard).parent.mkdir(exist_ok=True)
     with whole(root / shard) as unfinished, tarfile.open(unfinished, "w") as archive:
 
-        def put(packed: Packed) -> tuple[Path, Path]:
+        def put(packed: Packed) -> Kept:
             record = json.dumps(packed.record).encode()
             _add(archive, packed.name, packed.data)
             _add(archive, packed.mask_name, to_bytes(packed.mask))
+            origin = None
+            if packed.origin is not None:
+                origin = shard / packed.origin_name
+                _add(archive, packed.origin_name, to_bytes(packed.origin))
             _add(archive, f"{packed.record['id']}.json", record)
-            return shard / packed.name, shard / packed.mask_name
+            return Kept(shard / packed.name, shard / packed.mask_name, origin)
 
         yield put
 
@@ -97,19 +124,24 @@ def _parquet(root: Path, number: int) -> Iterator[Put]:
     (root / shard).parent.mkdir(exist_ok=True)
     with whole(root / shard) as unfinished, table_writer(unfinished) as add:
 
-        def put(packed: Packed) -> tuple[Path, Path]:
+        def put(packed: Packed) -> Kept:
             record = dict(packed.record)
             extra = json.dumps({"parameters": record.pop("parameters")})
+            origin = None
+            if packed.origin is not None:
+                origin = {"bytes": to_bytes(packed.origin), "path": packed.origin_name}
             add(
                 {
                     **record,
                     "messages": [],
                     "images": [{"bytes": packed.data, "path": packed.name}],
                     "mask": {"bytes": to_bytes(packed.mask), "path": packed.mask_name},
+                    "origin": origin,
                     "extra": extra,
                 }
             )
-            return shard / packed.name, shard / packed.mask_name
+            place = shard / packed.origin_name if origin else None
+            return Kept(shard / packed.name, shard / packed.mask_name, place)
 
         yield put
 

@@ -22,7 +22,7 @@ import numpy as np
 from morelli.data_pipeline.maker.kinds import draw_verdict
 from morelli.data_pipeline.maker.make import Made, make
 from morelli.data_pipeline.maker.pool import Pool
-from morelli.data_pipeline.maker.shards import FORMATS, Packed
+from morelli.data_pipeline.maker.shards import FORMATS, Packed, Put
 from morelli.data_pipeline.schema import ForensicSample, Verdict
 from morelli.data_pipeline.whole_files import whole
 
@@ -192,8 +192,8 @@ def _write_batch(job: _Job, folder: Path, order: Order) -> int:
     return len(seeds)
 
 
-def _row(made: Made, seed: int, put: Callable[[Packed], tuple[Path, Path]]) -> dict[str, Any]:
-    """Write one picture and its mask; return its row."""
+def _row(made: Made, seed: int, put: Put) -> dict[str, Any]:
+    """Write one picture and its masks; return its row."""
     name = f"{seed:08d}"
     sample = ForensicSample(
         id=name,
@@ -203,8 +203,9 @@ def _row(made: Made, seed: int, put: Callable[[Packed], tuple[Path, Path]]) -> d
         source=made.parameters["key"],
     )
     record = {**sample.as_json(), "parameters": made.parameters}
-    image, mask = put(Packed(record, made.data, made.mask))
-    return {**record, "image": str(image), "mask": str(mask)}
+    kept = put(Packed(record, made.data, made.mask, made.origin))
+    origin = str(kept.origin) if kept.origin else None
+    return {**record, "image": str(kept.image), "mask": str(kept.mask), "origin": origin}
 
 
 def _joined(folder: Path, batches: int) -> Written:

@@ -1,5 +1,7 @@
 import json
 import re
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,22 @@ def test_a_sheet_shows_pictures_outlines_and_words_in_one_file(tmp_path: Path) -
     assert "&lt;b&gt;" in page
     assert "<b>of" not in page
     assert not re.search(r'(?:src|href)="(?!data:)', page)
+
+
+def test_what_was_copied_from_is_outlined_in_green(tmp_path: Path) -> None:
+    manifest = _manifest(tmp_path, 1)
+    origin = np.zeros((90, 120), np.uint8)
+    origin[10:80, 95:115] = 255
+    Image.fromarray(origin).save(tmp_path / "0-o.png")
+    row = {**json.loads(manifest.read_text()), "origin": "0-o.png"}
+    manifest.write_text(json.dumps(row) + "\n")
+    write_sheet(manifest, tmp_path / "sheet.html", 1)
+    data = re.search(r"base64,([^\"]+)", (tmp_path / "sheet.html").read_text())
+    assert data is not None
+    red, green, _ = np.moveaxis(np.asarray(Image.open(BytesIO(b64decode(data[1])))), 2, 0)
+    # The copy's outline is pink, that of its origin green.
+    assert red[40, 28:33].max() > green[40, 28:33].max()
+    assert green[40, 113:117].max() > red[40, 113:117].max() + 80
 
 
 def test_another_seed_draws_other_pictures(tmp_path: Path) -> None:

@@ -112,6 +112,26 @@ def test_masks_of_another_size_and_with_grey_levels_are_named(manifest: Manifest
     assert problems == {5: "mask of another size", 6: "mask not black and white"}
 
 
+def test_masks_of_origins_are_checked_and_mended_too(manifest: Manifest) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (80, 80), np.uint8)).save(manifest.folder / "o.png")
+    Image.new("L", (40, 40)).save(manifest.folder / "small.png")
+    manifest.add(origin="o.png")
+    manifest.add(origin="small.png")
+    manifest.add(origin="nowhere.png")
+    found = {(problem.line, problem.kind) for problem in manifest.check().problems}
+    assert found == {
+        (5, "mask not black and white"), (6, "mask of another size"), (7, "missing mask"),
+    }  # fmt: skip
+    mended = manifest.folder / "mended.jsonl"
+    manifest.check(fix=mended)
+    origins = [row.sample.origin for _, row in rows_of(mended)]
+    assert origins[:4] == [None] * 4
+    assert origins[4] is not None
+    assert set(np.unique(np.asarray(Image.open(origins[4])))) == {0, 255}
+    assert not validate(mended, Options()).problems
+
+
 def test_a_picture_saved_again_in_another_split_is_found(manifest: Manifest) -> None:
     manifest.add(split="test")
     with Image.open(manifest.folder / "1.png") as original:

@@ -48,6 +48,14 @@ def test_masks_say_which_pixels_are_altered(published: Any, tmp_path: Path) -> N
             assert set(np.unique(np.asarray(Image.open(sample.mask)))) <= {0, 255}
 
 
+def test_coverage_tells_a_copy_from_what_it_was_copied_from(trees: Any, tmp_path: Path) -> None:
+    tree = trees["coverage"](tmp_path)
+    found = {one.id: one for one in samples("coverage", tmp_path, tmp_path / "work")}
+    assert found["1"].origin is None
+    assert found["1t"].origin is not None
+    assert np.array_equal(read_mask(found["1t"].origin, *tree.mask.shape), ~tree.mask)
+
+
 def test_a_data_set_survives_the_manifest(published: Any, tmp_path: Path) -> None:
     name = published.name
     before = list(rows(name, tmp_path / "set", tmp_path / "work"))
@@ -98,6 +106,7 @@ def test_a_manifest_survives_each_instruction_format(name: str, trees: Any, tmp_
         )  # fmt: skip
         assert one.image.read_bytes() == two.image.read_bytes()
         assert (one.mask is None) == (two.mask is None)
+        assert (one.origin is None) == (two.origin is None)
         assert dict(row.extra) == dict(again.extra)
         assert again.conversation[0].text.count("<image>") == 1
         if row.conversation:

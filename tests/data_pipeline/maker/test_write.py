@@ -108,6 +108,19 @@ def test_an_order_that_cannot_be_fulfilled_is_refused_before_anything_is_written
     assert not (tmp_path / "set").exists()
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_copies_are_kept_with_what_they_were_copied_from(
+    form: str, pool: Pool, tmp_path: Path
+) -> None:
+    written = write_samples(pool, tmp_path, Order(0, 2, SIDE, "copy_move", format=form))
+    for seed, (_, row) in enumerate(rows_of(written.manifest)):
+        made = make(pool, seed, SIDE, "copy_move")
+        assert made.origin is not None
+        assert not (made.origin & made.mask).any()
+        assert row.sample.origin is not None
+        assert np.array_equal(read_mask(row.sample.origin, SIDE, SIDE), made.origin)
+
+
 def test_tar_shards_are_webdatasets_a_key_for_each_picture(pool: Pool, tmp_path: Path) -> None:
     write_samples(pool, tmp_path, Order(0, 2, SIDE, format="webdataset"))
     with tarfile.open(tmp_path / "shards/000000.tar") as archive:
