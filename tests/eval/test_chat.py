@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_checkpoint import make_tiny_checkpoint
 
 from morelli.data_pipeline.images import Picture, open_picture
 from morelli.eval.chat import converse, read_talks
@@ -18,6 +17,7 @@ from morelli.model.checkpoint import LIST, read_list, write_list
 from morelli.model.conversation import FEWEST_REPLIES, MOST_OBEYED, NEEDED, is_limited
 from morelli.model.convert_weights import sha256_of
 from morelli.model.examiner import Examiner
+from morelli.model.tiny_checkpoint import make_tiny_checkpoint
 
 TOLD = ("noise", "jpeg", "copy-move")
 COUNT = 42

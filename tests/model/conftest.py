@@ -5,10 +5,10 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from tiny_checkpoint import make_tiny_checkpoint
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
 from morelli.model.checkpoint import Checkpoint
+from morelli.model.tiny_checkpoint import make_tiny_checkpoint
 
 Draw = Callable[..., Picture]
 """(height, width, seed=0) -> a picture."""

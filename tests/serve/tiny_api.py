@@ -4,15 +4,12 @@ What this tests of bad pictures holds for the instruments and the model too, not
 """
 
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
 
 from fastapi import FastAPI
-from tiny_checkpoint import make_tiny_checkpoint
 
 from morelli.data_pipeline.images import Limits
 from morelli.model.examiner import Examiner
+from morelli.model.tiny_checkpoint import make_tiny_checkpoint
 from morelli.serve.api import Api, ApiSettings
 from morelli.serve.desk import Desk
 

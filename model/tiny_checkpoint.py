@@ -1,4 +1,7 @@
-"""A checkpoint of the `tiny` preset with random weights, for tests and the servers they start."""
+"""A checkpoint of the `tiny` preset with random weights: its verdicts mean nothing.
+
+For tests and the servers they start, and to measure what has nothing to do with the weights.
+"""
 
 import numpy as np
 import torch
