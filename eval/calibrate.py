@@ -9,8 +9,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,18 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
-from morelli.data_pipeline.maker import Pool, make
+from morelli.data_pipeline.maker import Made, Pool, make
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.estimates import Values
 from morelli.eval.operating_points import OperatingPoint, operating_points
 from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold
+from morelli.eval.slopes import slopes_and_agreement
+from morelli.eval.stability import Agreement, try_all
 from morelli.eval.verdict_metrics import Flags, Verdicts
 from morelli.model.calibration import EVEN, Calibrator, shifted
+
+if TYPE_CHECKING:
+    from morelli.model.examiner import Examiner
 
 FIRST_SEED = 900_000_000
 """Of the calibration pictures; training counts up from far below."""
@@ -33,6 +39,9 @@ FOLDS = 5
 
 COUNT, SIDES = 200, (256, 384, 448)
 """How many pictures, and their longest sides in pixels, unless others are asked for."""
+
+TRIED = 40
+"""On how many of them mild changes are tried, which takes seven looks each."""
 
 _OFFSET_PENALTY = 0.05
 _LARGEST_OFFSET = 3.0
@@ -104,11 +113,13 @@ class Fit:
         calibrator: fitted on all pictures.
         figures: "auc", "ece", "brier", "interval_coverage", each with its interval, as JSON.
         points: the operating points.
+        stability: how well mild changes are told from copies, change by change and in all.
     """
 
     calibrator: Calibrator
     figures: dict[str, Any]
     points: tuple[OperatingPoint, ...]
+    stability: tuple[Agreement, ...] = ()
 
     def at(self, name: str) -> Calibrator:
         """Return the calibrator that decides at an operating point.
@@ -121,7 +132,11 @@ class Fit:
 
     def as_json(self) -> dict[str, Any]:
         """Return what reports may state of the calibration."""
-        return {**self.figures, "operating_points": [point.as_json() for point in self.points]}
+        return {
+            **self.figures,
+            "operating_points": [point.as_json() for point in self.points],
+            "stability": [one.as_json() for one in self.stability],
+        }
 
 
 def read_pictures(
@@ -152,9 +167,12 @@ def read_pictures(
     return readings
 
 
+def _made(pool: Pool, seed: int, sides: tuple[int, ...]) -> Made:
+    return make(pool, seed, side=int(np.random.default_rng([seed, 3]).choice(sides)))
+
+
 def _read(examiner: Sees, pool: Pool, seed: int, sides: tuple[int, ...]) -> Reading:
-    side = int(np.random.default_rng([seed, 3]).choice(sides))
-    made = make(pool, seed, side=side)
+    made = _made(pool, seed, sides)
     look = examiner.look(picture_from_bytes(made.data, f"made-{seed}"))
     tampered = made.verdict is Verdict.TAMPERED
     return Reading(
@@ -313,6 +331,7 @@ def calibrate(
     sides: tuple[int, ...] = SIDES,
     point: str | None = None,
     kept: Path | None = None,
+    tried: int = TRIED,
 ) -> Fit:
     """Calibrate a checkpoint and store the calibrator and what was measured of it.
 
@@ -323,12 +342,13 @@ def calibrate(
         sides: longest sides in pixels.
         point: operating point at which it decides from now on; None decides by the stated
             probability, at one half.
-        kept: see `read_pictures`.
+        kept: see `read_pictures`; trials of mild changes are kept beside it.
+        tried: on how many of the pictures mild changes are tried; 0 tells them as copies do.
 
     Raises:
         OSError: a file cannot be read or written.
         RuntimeError: the checkpoint or its base weights cannot be loaded.
-        ValueError: see `fit`, `read_pictures` and `Pool`.
+        ValueError: see `fit`, `read_pictures`, `try_all`, `slopes_and_agreement` and `Pool`.
     """
     # Torch takes seconds to import, which those who only fit need not wait for.
     from morelli.model.checkpoint import load_checkpoint, read_list, write_list
@@ -339,7 +359,32 @@ def calibrate(
     examiner = Examiner(checkpoint, stability=False)
     readings = read_pictures(examiner, pool, count, sides, kept)
     fitted = fit(readings, f"{count} made validation pictures")
+    if tried:
+        fitted = _with_slopes(examiner, pool, sides, fitted, readings[:tried], kept)
     (fitted.calibrator if point is None else fitted.at(point)).save(folder)
     validation = {**record["validation"], "calibration": fitted.as_json()}
     write_list(folder, record["name"], record["version"], validation)
     return fitted
+
+
+def _with_slopes(
+    examiner: "Examiner",
+    pool: Pool,
+    sides: tuple[int, ...],
+    fitted: Fit,
+    readings: Sequence[Reading],
+    kept: Path | None,
+) -> Fit:
+    """Try mild changes on the pictures of these readings, and fit how copies tell of them."""
+    from morelli.model.stability import CHANGES
+
+    opened = {f"made-{one.seed}": partial(_opened, pool, one.seed, sides) for one in readings}
+    beside = None if kept is None else kept.with_name(f"{kept.stem}-stability.jsonl")
+    trials, folds = try_all(examiner, opened, beside), folds_of([one.group for one in readings])
+    slopes, found = slopes_and_agreement(trials, tuple(CHANGES), folds, fitted.calibrator)
+    calibrator = replace(fitted.calibrator, slopes=slopes)
+    return replace(fitted, calibrator=calibrator, stability=tuple(found))
+
+
+def _opened(pool: Pool, seed: int, sides: tuple[int, ...]) -> Picture:
+    return picture_from_bytes(_made(pool, seed, sides).data, f"made-{seed}")

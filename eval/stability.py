@@ -4,14 +4,16 @@
 
 Every picture is examined whole, as it is and after each change of `model.stability`, which takes
 six times as long as an examination, and held against what is told from the copy. Readings go to
-`--out` line by line, so that a run that was stopped goes on.
+`--out` line by line, so that a run that was stopped goes on. `morelli eval calibrate` fits the
+slopes by which a checkpoint shrinks what is told on such trials of made pictures.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 Logits = NDArray[np.float64]
 
+ALL = "any of them"
+"""Stands in tables for all changes of a picture together."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
@@ -41,7 +46,7 @@ class Trial:
         key: set and id of the picture.
         before: (3,) of the whole picture as it is.
         after: (5, 3) of the whole picture after each change.
-        told: (5, 3) what the copy says that they become.
+        told: (5, 3) what they become if each change moves them as it moves those of the copy.
     """
 
     key: str
@@ -59,19 +64,27 @@ class Trial:
         """Read such a line."""
         return cls(line["key"], *(np.array(line[name]) for name in ("before", "after", "told")))
 
+    def told_by(self, calibrator: Calibrator, changes: Sequence[str]) -> "Trial":
+        """Return the trial with what a calibrator makes of the copy; changes name the rows."""
+        moved = calibrator.movement(changes, self.told - self.before)
+        return replace(self, told=self.before + moved)
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """How well a change is told from the copy, over some pictures.
 
     Attributes:
-        change: its name, or "any of them".
+        change: its name, or `ALL`.
         turned: share of the pictures that the change takes to the other side of the threshold.
         agrees: share of the pictures whose side after the change is told rightly.
         found: share of the turned ones that are told to turn.
         alarms: share of those that do not turn that are told to turn.
         error: mean distance of the probability that is told from that of a whole examination.
         movement: mean distance by which the probability moves, the error of telling that none does.
+        logit_error: root of the mean squared distance of the verdict's logits that are told from
+            those of a whole examination; what is added to all three alike is no distance.
+        logit_movement: likewise, of what they were from what they become.
     """
 
     change: str
@@ -81,6 +94,12 @@ class Agreement:
     alarms: Rate
     error: float
     movement: float
+    logit_error: float
+    logit_movement: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what reports may state of the agreement."""
+        return asdict(self)
 
 
 def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:
@@ -105,7 +124,7 @@ def agreements(
     """Compare what is told from copies with whole examinations, change by change and in all.
 
     Args:
-        trials: of one or more pictures.
+        trials: of one or more pictures, told as `Trial.told_by` a calibrator.
         changes: names of the rows of each trial.
         calibrator: of the checkpoint.
         prior: base rate that probabilities are stated for.
@@ -126,42 +145,49 @@ def agreements(
     after, told = scores([one.after for one in trials]), scores([one.told for one in trials])
     turned = (after >= threshold) != (before >= threshold)
     tells = (told >= threshold) != (before >= threshold)
+    missed = np.stack([centred(one.told - one.after) for one in trials])
+    moved = np.stack([centred(one.after - one.before) for one in trials])
     columns = [(name, slice(n, n + 1)) for n, name in enumerate(changes)]
     return [
-        _agreement(
+        Agreement(
             name,
-            turned[:, part].any(1),
-            tells[:, part].any(1),
-            float(np.abs(told - after)[:, part].mean()),
-            float(np.abs(after - before)[:, part].mean()),
+            **_rates(turned[:, part].any(1), tells[:, part].any(1)),
+            error=float(np.abs(told - after)[:, part].mean()),
+            movement=float(np.abs(after - before)[:, part].mean()),
+            logit_error=float(np.sqrt((missed[:, part] ** 2).mean())),
+            logit_movement=float(np.sqrt((moved[:, part] ** 2).mean())),
         )
-        for name, part in [*columns, ("any of them", slice(None))]
+        for name, part in [*columns, (ALL, slice(None))]
     ]
 
 
-def _agreement(
-    name: str, turned: NDArray[np.bool_], tells: NDArray[np.bool_], error: float, movement: float
-) -> Agreement:
-    return Agreement(
-        name,
-        turned=Rate.of(int(turned.sum()), len(turned)),
-        agrees=Rate.of(int((turned == tells).sum()), len(turned)),
-        found=Rate.of(int((turned & tells).sum()), int(turned.sum())),
-        alarms=Rate.of(int((tells & ~turned).sum()), int((~turned).sum())),
-        error=error,
-        movement=movement,
-    )
+def _rates(turned: NDArray[np.bool_], tells: NDArray[np.bool_]) -> dict[str, Rate]:
+    return {
+        "turned": Rate.of(int(turned.sum()), len(turned)),
+        "agrees": Rate.of(int((turned == tells).sum()), len(turned)),
+        "found": Rate.of(int((turned & tells).sum()), int(turned.sum())),
+        "alarms": Rate.of(int((tells & ~turned).sum()), int((~turned).sum())),
+    }
+
+
+def centred(logits: Logits) -> Logits:
+    """Take out of (..., 3) logits what is added to all three alike, which changes nothing."""
+    centred: Logits = logits - logits.mean(-1, keepdims=True)
+    return centred
 
 
 def table(found: Sequence[Agreement]) -> str:
     """Return the agreements as a Markdown table, shares with their 95 % intervals."""
     lines = [
-        "| Change | Turned | Told rightly | Turns found | False turns | Error | Movement |",
-        "| --- | --- | --- | --- | --- | ---: | ---: |",
+        "| Change | Turned | Told rightly | Turns found | False turns | Error | Movement "
+        "| Logit error | Logit movement |",
+        "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for one in found:
         rates = " | ".join(map(_rate, (one.turned, one.agrees, one.found, one.alarms)))
-        lines.append(f"| {one.change} | {rates} | {one.error:.3f} | {one.movement:.3f} |")
+        sizes = (one.error, one.movement, one.logit_error, one.logit_movement)
+        numbers = " | ".join(f"{size:.3f}" for size in sizes)
+        lines.append(f"| {one.change} | {rates} | {numbers} |")
     return "\n".join([*lines, ""])
 
 
@@ -186,19 +212,34 @@ def _known(path: Path) -> Iterator[Trial]:
                 raise ValueError(f"{path}:{number}: {error}; remove the line") from None
 
 
-def _try_all(examiner: "Examiner", cases: Sequence["Case"], out: Path) -> list[Trial]:
-    """Try the pictures that have no line yet, and return the trials of all."""
-    known = {one.key: one for one in _known(out)}
-    out.write_text("".join(json.dumps(one.as_json()) + "\n" for one in known.values()))
-    with out.open("a", encoding="utf-8") as file:
-        for case in tqdm(cases, unit="picture"):
-            key = f"{case.item.set}/{case.item.sample.id}"
-            if key not in known:
-                known[key] = try_picture(examiner, case.open()[0], key)
-                file.write(json.dumps(known[key].as_json()) + "\n")
-                file.flush()
-    keys = [f"{case.item.set}/{case.item.sample.id}" for case in cases]
-    return [known[key] for key in keys]
+def try_all(
+    examiner: "Examiner", pictures: Mapping[str, Callable[[], Picture]], kept: Path | None = None
+) -> list[Trial]:
+    """Try pictures, those aside that were tried before.
+
+    Args:
+        examiner: that leaves stability out.
+        pictures: key -> opens it.
+        kept: file that trials are appended to, and from which a run that was stopped goes on.
+
+    Raises:
+        OSError: `kept` cannot be read or written.
+        ValueError: `kept` has a broken line, its last aside; or a picture cannot be opened.
+    """
+    known = {} if kept is None else {one.key: one for one in _known(kept)}
+    if kept is not None:
+        kept.write_text("".join(json.dumps(one.as_json()) + "\n" for one in known.values()))
+    for key, opened in tqdm(pictures.items(), unit="picture", disable=None):
+        if key not in known:
+            known[key] = try_picture(examiner, opened(), key)
+            if kept is not None:
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(known[key].as_json()) + "\n")
+    return [known[key] for key in pictures]
+
+
+def _opened(case: "Case") -> Picture:
+    return case.open()[0]
 
 
 def main(command: Sequence[str]) -> int:
@@ -219,10 +260,16 @@ def main(command: Sequence[str]) -> int:
         ["manifest"], arguments.folder, arguments.half, arguments.sources, arguments.limit
     )
     try:
-        cases = chosen.cases()
+        pictures = {
+            f"{case.item.set}/{case.item.sample.id}": partial(_opened, case)
+            for case in chosen.cases()
+        }
         examiner = Examiner.load(arguments.checkpoint, stability=False)
-        trials = _try_all(examiner, cases, arguments.out)
-        found = agreements(trials, tuple(CHANGES), examiner.calibrator)
+        changes, calibrator = tuple(CHANGES), examiner.calibrator
+        trials = try_all(examiner, pictures, arguments.out)
+        found = agreements(
+            [one.told_by(calibrator, changes) for one in trials], changes, calibrator
+        )
     except (OSError, RuntimeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -8,8 +8,8 @@ score, as many of both.
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,9 @@ class Calibrator:
             stated, at one half.
         scores: 1 - p(authentic) of the calibration pictures, sorted.
         manipulated: 1 for each of them that is not authentic, else 0.
+        slopes: change -> by how much it is told to move the logits of a whole picture for each
+            unit by which it moves those of its copy; 1 where there is none, as in every checkpoint
+            until 0.3.
         version: says what it was fitted on.
     """
 
@@ -72,6 +75,7 @@ class Calibrator:
     operating_point: float | None = None
     scores: tuple[float, ...] = ()
     manipulated: tuple[int, ...] = ()
+    slopes: Mapping[str, float] = field(default_factory=dict)
     version: str = "none"
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,6 +115,19 @@ class Calibrator:
                 (shifted(low, self.prior, turning), shifted(high, self.prior, turning)),
             ),
         )
+
+    def movement(self, changes: Sequence[str], moved: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Tell how far changes move a whole picture's logits, given what they do to its copy.
+
+        Args:
+            changes: n names.
+            moved: (n, 3) differences of raw verdict logits on the copy.
+
+        Returns:
+            (n, 3) differences of raw verdict logits.
+        """
+        slopes = np.array([self.slopes.get(name, 1.0) for name in changes])
+        return slopes[:, None] * moved
 
     def threshold(self, prior: float) -> float:
         """Return 1 - p(authentic), stated for a base rate, at which the verdict turns."""

@@ -2,8 +2,9 @@
 
 A reduced copy of the picture and five mild changes of it are put to the model at once. How far each
 change moves the verdict's logits on the copy is laid on those of the whole picture, so that
-reducing, which moves them as well, is not taken for a lack of stability. How well that agrees with
-whole examinations of changed pictures is measured by `morelli.eval.stability`.
+reducing, which moves them as well, is not taken for a lack of stability. It is shrunk before by
+slopes that the calibrator knows, since a copy moves more than the whole picture does. How well that
+agrees with whole examinations of changed pictures is measured by `morelli.eval.stability`.
 
 What is saved: each copy is read in one view, which stands for the overview and for the tile; only
 the instruments whose maps the checkpoint takes are read, and copies within the picture are not
@@ -142,13 +143,14 @@ def settled(
     Args:
         calibrator: of the checkpoint.
         logits: (3,) raw verdict logits of the whole picture.
-        moved: (5, 3) by how much `CHANGES` move them.
+        moved: (5, 3) by how much `CHANGES` move those of the copy.
         prior: base rate that the probability is stated for.
 
     Returns:
         The decision, and the report's list of {"transform", "probability", "verdict"}, where
         probability is 1 - p(authentic) after the change.
     """
+    moved = calibrator.movement(tuple(CHANGES), moved)
     alone = calibrator.decide(logits, prior)
     after = [calibrator.decide(logits + one, prior) for one in moved]
     flipped = [n for n, one in enumerate(after) if one.verdict is not alone.verdict]
@@ -222,13 +224,13 @@ def _logits(
     prompts, views = zip(*shown, strict=True)
     tokens = processor(text=prompts, padding=True, return_tensors="pt")
     output = model(
-        input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"],
+        **tokens.to(model.device),
         features=_features(model, views, dtype), use_cache=False, logits_to_keep=1,
     )  # fmt: skip
     logits = verdict_logits(
         output.logits[:, -1], processor.verdict_ids, processor.config.verdict_temperature
     )
-    found: NDArray[np.float64] = logits.double().numpy()
+    found: NDArray[np.float64] = logits.cpu().double().numpy()
     return found
 
 
@@ -241,7 +243,7 @@ def _features(
     """
     alike = groupby(views, key=lambda view: view.shape[-1])
     seen = encode(model.model.vision, [np.concatenate(list(some)) for _, some in alike], dtype)
-    order, count = torch.arange(len(views)), len(views)
+    order, count = torch.arange(len(views), device=model.device), len(views)
     both = seen.select(order.repeat(2))
     return replace(
         both, picture=order.repeat(2), view=order.new_tensor([0, 1]).repeat_interleave(count),

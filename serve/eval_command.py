@@ -3,10 +3,15 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from morelli.serve.arguments import OPERATING_POINTS, device_argument
 from morelli.serve.chat_eval_command import CHAT, chat_eval_arguments, run_chat_eval
 from morelli.serve.console import failed
 from morelli.serve.speed_command import SPEED, run_speed, speed_arguments
+
+if TYPE_CHECKING:
+    from morelli.eval.calibrate import Fit
 
 BENCHMARK_NAMES = (
     "manifest", "misd", "casia1", "columbia", "coverage", "imd2020", "nist16", "autosplice",
@@ -133,6 +138,7 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         "--beside", nargs="+", type=Path, default=[], metavar="DIR",
         help="put the scores in these folders beside, if they are of the same pictures",
     )  # fmt: skip
+    device_argument(parser)
 
 
 def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -151,7 +157,7 @@ def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
         help="longest sides of the pictures (default: 256 384 448)",
     )  # fmt: skip
     parser.add_argument(
-        "--operating-point", choices=("screening", "balanced", "evidence"), metavar="NAME",
+        "--operating-point", choices=OPERATING_POINTS,
         help="decide from now on so that little is missed (screening), errors are even (balanced) "
         "or few are accused (evidence), whatever --prior; default: by the stated probability",
     )  # fmt: skip
@@ -161,7 +167,13 @@ def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--readings", type=Path, metavar="FILE",
-        help="keep what was read here, so that a run that is stopped goes on",
+        help="keep what was read here, and trials of mild changes beside it, so that a run that is "
+        "stopped goes on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tried", type=int, metavar="N", default=40,
+        help="try mild changes on this many of the pictures, to learn how far what they do to a "
+        "reduced copy can be trusted; 0 trusts it wholly (default: 40)",
     )  # fmt: skip
 
 
@@ -175,10 +187,17 @@ def _calibrate(args: argparse.Namespace) -> int:
         pool = Pool.from_folders(args.photos, args.generated, "validation")
         fitted = calibrate(
             args.checkpoint, pool, args.count, tuple(args.sides), args.operating_point,
-            args.readings,
+            args.readings, args.tried,
         )  # fmt: skip
     except (OSError, RuntimeError, ValueError) as error:
         return failed(str(error), 1)
+    _print_fit(fitted, args.prior)
+    return 0
+
+
+def _print_fit(fitted: "Fit", prior: float | None) -> None:
+    from morelli.eval.stability import table
+
     for name, figure in fitted.figures.items():
         sys.stdout.write(
             f"{name}: {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]\n"
@@ -190,10 +209,15 @@ def _calibrate(args: argparse.Namespace) -> int:
             f"finds {found.value:.1%}, "
             f"false alarms {false.value:.1%} [{false.low:.1%}, {false.high:.1%}] of {false.n}"
         )
-        if args.prior is not None:
-            sys.stdout.write(f", true alarms {point.precision(args.prior):.1%} at {args.prior:g}")
+        if prior is not None:
+            sys.stdout.write(f", true alarms {point.precision(prior):.1%} at {prior:g}")
         sys.stdout.write("\n")
-    return 0
+    if fitted.stability:
+        slopes = ", ".join(
+            f"{name} {slope:.2f}" for name, slope in fitted.calibrator.slopes.items()
+        )
+        sys.stdout.write(f"mild changes, told from a copy with slopes {slopes}:\n")
+        sys.stdout.write(table(fitted.stability))
 
 
 def _score(args: argparse.Namespace) -> int:
@@ -224,7 +248,7 @@ def _score(args: argparse.Namespace) -> int:
             chosen = Selection(names, args.data, args.half, args.sources, args.limit, changes,
                                args.readings)  # fmt: skip
             if args.tool is None:
-                look_at(chosen.cases(), args.checkpoint, args.out, args.words)
+                look_at(chosen.cases(), args.checkpoint, args.out, args.words, args.device)
             else:
                 tool = args.tool_name or args.tool.stem
                 import_answers(args.tool, tool, chosen.cases(), args.out)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from morelli.data_pipeline.schema import Verdict
-from morelli.eval import calibrate
+from morelli.eval import calibrate, stability
 from morelli.eval.calibrate import Reading, fit, folds_of, out_of_fold, read_pictures
 from morelli.eval.pixel_metrics import PixelCounts
+from morelli.eval.stability import Trial
+from morelli.model.stability import CHANGES
 
 
 def readings_of(count: int, scale: float, seed: int = 0) -> list[Reading]:
@@ -155,3 +157,25 @@ def test_a_run_that_was_stopped_goes_on_and_reads_the_same(
         file.write("{}\n")
     with pytest.raises(ValueError, match=r"readings\.jsonl:7"):
         read_pictures(examiner, None, 4, (64,), kept)  # type: ignore[arg-type]
+
+
+def test_slopes_are_fitted_on_trials_that_a_stopped_run_goes_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, tried = tuple(CHANGES), []
+
+    def trial(examiner: Any, picture: Any, key: str) -> Trial:
+        tried.append(key)
+        told = np.random.default_rng(len(tried)).normal(0, 1, (len(changes), 3))
+        return Trial(key, np.zeros(3), 0.4 * told, told)
+
+    monkeypatch.setattr(stability, "try_picture", trial)
+    monkeypatch.setattr(calibrate, "_opened", lambda *_: None)
+    readings, kept = readings_of(12, scale=1.0), tmp_path / "readings.jsonl"
+    unfitted = fit(readings_of(200, scale=1.0), "here")
+    for _ in range(2):
+        fitted = calibrate._with_slopes(None, None, (64,), unfitted, readings, kept)  # type: ignore[arg-type]
+    assert len(tried) == len(readings)
+    assert fitted.calibrator.slopes == pytest.approx(dict.fromkeys(changes, 0.4))
+    assert fitted.as_json()["stability"][-1]["change"] == stability.ALL
+    assert fitted.stability[-1].logit_error == pytest.approx(0, abs=1e-9)

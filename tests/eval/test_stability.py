@@ -35,6 +35,9 @@ def test_turns_are_counted_change_by_change_and_in_all() -> None:
     # 1 - p(authentic) is 0.982 of the forged, 0.018 of the clean
     assert one.movement == pytest.approx(2 * 0.964 / 4, abs=1e-3)
     assert one.error == pytest.approx(0.964 / 4, abs=1e-3)
+    # of (4, -4, 0) the mean square is 32 / 3, in two and one of four pictures
+    assert one.logit_movement == pytest.approx((32 / 3 * 2 / 4) ** 0.5)
+    assert one.logit_error == pytest.approx((32 / 3 * 1 / 4) ** 0.5)
 
 
 def test_a_copy_that_tells_all_is_never_wrong() -> None:
@@ -45,6 +48,13 @@ def test_a_copy_that_tells_all_is_never_wrong() -> None:
         assert found.agrees.value == found.found.value == 1.0
         assert found.alarms.value == found.error == 0.0
         assert found.movement > 0
+
+
+def test_what_is_told_is_shrunk_by_the_slopes_of_the_calibrator() -> None:
+    one = trial("a", CLEAN, [FORGED, FORGED], [FORGED, FORGED])
+    shrunk = one.told_by(Calibrator(slopes={"one": 0.25}), CHANGES)
+    assert shrunk.told.tolist() == [(CLEAN + 0.25 * (FORGED - CLEAN)).tolist(), FORGED.tolist()]
+    assert one.told_by(Calibrator(), CHANGES).as_json() == one.as_json()
 
 
 def test_nothing_tried_is_said() -> None:

@@ -114,7 +114,7 @@ def test_a_larger_temperature_is_less_certain() -> None:
 
 
 def test_save_and_load_return_the_same_calibrator(tmp_path: Path) -> None:
-    calibrator = _fitted(mask_offset=0.5, version="200 pictures")
+    calibrator = _fitted(mask_offset=0.5, version="200 pictures", slopes={"JPEG 90": 0.4})
     calibrator.save(tmp_path)
     assert Calibrator.load(tmp_path) == calibrator
 
@@ -149,6 +149,17 @@ def test_an_interval_is_widened_to_hold_what_it_is_told_to() -> None:
     assert wider.interval[0] < 0.01 < alone.interval[0]
     assert wider.interval[1] == alone.interval[1]
     assert calibrator.decide(tampered, holding=[tampered]) == alone
+
+
+def test_what_a_copy_tells_is_shrunk_by_the_slope_of_its_change_if_there_is_one(
+    tmp_path: Path,
+) -> None:
+    moved = np.array([[1.0, -2.0, 0.5], [3.0, 0.0, 1.0]])
+    told = _fitted(slopes={"crop": 0.5}).movement(("resize", "crop"), moved)
+    assert told.tolist() == [[1.0, -2.0, 0.5], [1.5, 0.0, 0.5]]
+    # as older files are: without slopes
+    (tmp_path / FILE).write_text(json.dumps({"temperature": 2.0}))
+    assert Calibrator.load(tmp_path).movement(("resize", "crop"), moved).tolist() == moved.tolist()
 
 
 def test_a_calibrator_outdated_by_training_decides_nothing():

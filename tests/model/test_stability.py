@@ -42,6 +42,29 @@ def moving(number: int, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return moved
 
 
+SLOPELESS = dict.fromkeys(CHANGES, 0.0)
+
+
+@pytest.mark.parametrize("before", [AUTHENTIC, TAMPERED, SYNTHETIC])
+def test_copies_that_are_known_to_tell_nothing_leave_the_verdict_alone(before: np.ndarray) -> None:
+    moved = np.stack([AUTHENTIC - before, SYNTHETIC - before, *STILL[2:]])
+    decision, entries = settled(dataclasses.replace(SURE, slopes=SLOPELESS), before, moved, 0.5)
+    assert decision == SURE.decide(before, 0.5)
+    assert len({entry["probability"] for entry in entries}) == 1
+    assert settled(SURE, before, moved, 0.5)[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_each_change_is_listed_with_what_it_does_after_shrinking() -> None:
+    slopes = SLOPELESS | {"JPEG 75": 0.25}
+    moved = np.stack([AUTHENTIC - TAMPERED] * len(CHANGES))
+    _, entries = settled(dataclasses.replace(SURE, slopes=slopes), TAMPERED, moved, 0.5)
+    listed = {entry["transform"]: entry["probability"] for entry in entries}
+    quarter = SURE.decide(TAMPERED + 0.25 * (AUTHENTIC - TAMPERED), 0.5)
+    unmoved = 1 - SURE.decide(TAMPERED, 0.5).probability["authentic"]
+    assert listed.pop("JPEG 75") == 1 - quarter.probability["authentic"] < unmoved
+    assert set(listed.values()) == {unmoved}
+
+
 def record_of(report: Report) -> dict[str, object]:
     maps = {m.instrument: f"{m.instrument}.png" for m in report.measurements if m.map is not None}
     return report.as_json(
