@@ -13,6 +13,7 @@ from morelli.eval.benchmarks.manifests import chosen_half, chosen_sources
 from morelli.eval.benchmarks.registry import BENCHMARKS, folder_of
 from morelli.eval.compare import beside
 from morelli.eval.page import render_page
+from morelli.eval.paired import paired
 from morelli.eval.predict import Case, cases_of, predict
 from morelli.eval.predictions import FILE
 from morelli.eval.scoring import score
@@ -106,13 +107,14 @@ def write_scores(
 
     Raises:
         OSError: a file cannot be read or written.
-        ValueError: see `score` and `beside`.
+        ValueError: see `score`, `beside` and `paired`.
     """
     path = out / "scores.json"
     scores = score(out / FILE)
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     scores["protocols"] = known.get("protocols", {}) | protocols
     scores["beside"] = beside(scores, out, others)
+    scores["paired"] = paired(out, others)
     text = json.dumps(scores, indent=1, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
     (out / "scores.md").write_text(markdown(scores), encoding="utf-8")

@@ -54,7 +54,7 @@ def score(path: Path, embed: Embed | None = None) -> dict[str, Any]:
     """
     groups: dict[_Group, list[Reading]] = {}
     checkpoints = set()
-    for one, reading in _readings(path):
+    for one, reading in readings_of(path):
         checkpoints.add(one.checkpoint)
         groups.setdefault((one.set, one.version), []).append(reading)
     if not groups:
@@ -76,8 +76,12 @@ def score(path: Path, embed: Embed | None = None) -> dict[str, Any]:
     }
 
 
-def _readings(path: Path) -> Iterator[tuple[Prediction, Reading]]:
-    """Yield each prediction with what its maps and words come to, in order."""
+def readings_of(path: Path) -> Iterator[tuple[Prediction, Reading]]:
+    """Yield each prediction with what its maps and words come to, in order.
+
+    Raises:
+        OSError, ValueError: as `score`.
+    """
     bar = tqdm(unit="picture", desc="scoring", disable=None)
     with ThreadPoolExecutor(_WORKERS) as pool, bar:
         for some in _some_at_a_time(read_predictions(path)):

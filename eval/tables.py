@@ -50,6 +50,15 @@ _TRUTH = {
     "true_precision": "Precision of places",
     "true_coverage": "Mask covered",
 }
+_PAIRED = {
+    "true_precision": "Precision of places",
+    "true_coverage": "Mask covered",
+    "iou": "IoU",
+    "f1": "F1 at 0.5",
+    "shown_iou": "Shown IoU",
+    "accuracy": "Accuracy",
+    "likeliest": "Likeliest",
+}
 _REFERENCE = {"rouge_l": "ROUGE-L", "bleu": "BLEU", "css": "CSS", "longer_texts": "In windows"}
 _TOLD = {
     "flip_rate": "Verdict flips",
@@ -166,6 +175,14 @@ def sections_of(
         [_beside_row(one) for one in scores.get("beside", ())],
     )
     yield (
+        "More than another system on the same pictures",
+        "Intervals are of the differences, both systems' answers to a picture resampled together. "
+        "Shown IoU: 0 unless the verdict is tampered; where nothing is altered, 1 if no mask is "
+        "shown. Likeliest: right classes of the highest probability.",
+        [*named, "Against", "Figure", "n", "Before", "After", "Difference"],
+        list(_paired_rows(scores.get("paired", ()))),
+    )
+    yield (
         "After changes and attacks",
         "Flips: share of pictures with another verdict than the file as it is. Misled: share of "
         "those judged rightly as they are that get a wrong verdict, inconclusive being none.",
@@ -270,6 +287,16 @@ def _beside_row(one: Mapping[str, Any]) -> list[str]:
     pixel, image = one["pixel"] or {}, one["image"] or {}
     figures = [*(pixel.get(name) for name in ("f1", "iou", "auc")), image.get("auc")]
     return [one["set"], one["version"], one["system"], *map(_cell, figures)]
+
+
+def _paired_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for one in rows:
+        for name, heading in _PAIRED.items():
+            if name in one:
+                figure = one[name]
+                yield [one["set"], one["version"], one["against"], heading,
+                       str(figure["difference"]["n"]), f"{figure['before']:.3f}",
+                       f"{figure['after']:.3f}", _cell(figure["difference"])]  # fmt: skip
 
 
 def _row(
