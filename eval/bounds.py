@@ -18,7 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from morelli.data_pipeline.images import Picture
 
 if TYPE_CHECKING:
-    from morelli.model.examiner import Examiner, Look
+    from morelli.model.examiner import Examiner
+    from morelli.model.look import Look
 
 _MATRIX = 2048
 _READ_BYTES = 512_000_000

@@ -7,7 +7,7 @@ with its reply. All figures are computed from it alone.
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from morelli.eval.attacks.typographic import with_sign
 from morelli.eval.chat_facts import Facts
 from morelli.eval.chat_questions import COUNT, IN_PICTURE, KINDS, Asked, ask, other_verdict
 from morelli.eval.chat_questions import wording_of as wording
+from morelli.eval.located_lines import cut_unfinished, located_lines
 from morelli.eval.predictions import FILE
 from morelli.model.conversation import Turn, Words, shown
 
@@ -30,6 +31,12 @@ FIRST_SEED = 920_000_000
 
 SIDES = (256, 384, 448)
 """Longest sides of the pictures in pixels, taken in turn."""
+
+PICTURES = 4
+"""Whose questions are asked together; what a run that is killed has to do again."""
+
+TOGETHER = 8
+"""Replies that are written beside each other."""
 
 _LETTERS = 6.0
 """Height of planted letters, in hundredths of the picture's shorter side."""
@@ -41,14 +48,14 @@ class Converses(Protocol):
     def look(self, picture: Picture) -> Any:
         """Measure, decide and locate."""
 
-    def speak(self, look: Any) -> Words:
-        """Write the answer."""
+    def speak_many(self, looks: Sequence[Any]) -> list[Words]:
+        """Write the answers of several pictures."""
 
     def report(self, picture: Picture, look: Any, words: Words) -> Report:
         """Put all that is known in a report."""
 
-    def chat(self, look: Any, report: Report, turns: Sequence[Turn]) -> Words:
-        """Answer the last of several questions."""
+    def chat_many(self, asked: Sequence[tuple[Any, Report, Sequence[Turn]]]) -> list[Words]:
+        """Answer the last turn of each of several conversations."""
 
 
 Pictures = Callable[[int], Picture]
@@ -79,7 +86,7 @@ class Reply:
         shown: what of them may be shown to a visitor.
         withheld: number of sentences that deny the verdict and are not shown.
         tokens: number of them.
-        seconds: wall time.
+        seconds: its share of the wall time.
     """
 
     number: int
@@ -162,13 +169,21 @@ def converse(
     out.mkdir(parents=True, exist_ok=True)
     path = out / FILE
     done = _done(path, checkpoint)
-    numbers = range(count)
-    with path.open("a", encoding="utf-8") as file:
-        for start in tqdm(range(0, count, len(KINDS)), unit="picture", disable=None):
-            some = numbers[start : start + len(KINDS)]
-            for talk in _talks(examiner, told, checkpoint, pictures, some, done):
+    step = len(KINDS)
+    rounds = [range(start, min(start + step, count)) for start in range(0, count, step)]
+    with (
+        path.open("a", encoding="utf-8") as file,
+        tqdm(total=len(rounds), unit="picture", disable=None) as bar,
+    ):
+        for start in range(0, len(rounds), PICTURES):
+            some = rounds[start : start + PICTURES]
+            talks = [
+                talk for numbers in some for talk in _looked_at(examiner, pictures, numbers, done)
+            ]
+            for talk in _answered(examiner, told, checkpoint, talks):
                 file.write(json.dumps(talk.as_json(), allow_nan=False) + "\n")
-                file.flush()
+            file.flush()
+            bar.update(len(some))
     return path
 
 
@@ -176,10 +191,7 @@ def _done(path: Path, checkpoint: str) -> set[int]:
     """Return the numbers of answered questions, after cutting off an unfinished line."""
     if not path.exists():
         return set()
-    text = path.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if whole != text:
-        path.write_bytes(whole)
+    cut_unfinished(path)
     done: set[int] = set()
     for place, talk in read_talks(path):
         if talk.checkpoint != checkpoint:
@@ -199,75 +211,111 @@ def read_talks(path: Path) -> Iterator[tuple[str, Talk]]:
         ValueError: a broken line, or a question that is there twice; opens with file and line.
     """
     seen: set[int] = set()
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            place = f"{path}:{number}"
-            try:
-                talk = Talk.from_json(json.loads(line))
-            except KeyError as error:
-                raise ValueError(f"{place}: lacks {error}") from None
-            except (TypeError, ValueError, AttributeError) as error:
-                raise ValueError(f"{place}: {error}") from None
-            for reply in talk.replies:
-                if reply.number in seen:
-                    raise ValueError(f"{place}: question {reply.number} is there twice")
-                seen.add(reply.number)
-            yield place, talk
+    for place, talk in located_lines(path, lambda row, _: Talk.from_json(row)):
+        for reply in talk.replies:
+            if reply.number in seen:
+                raise ValueError(f"{place}: question {reply.number} is there twice")
+            seen.add(reply.number)
+        yield place, talk
 
 
-def _talks(
-    examiner: Converses,
-    told: tuple[str, ...],
-    checkpoint: str,
-    pictures: Pictures,
-    numbers: Sequence[int],
-    done: set[int],
-) -> Iterator[Talk]:
-    """Examine one picture and ask about it, and once more if text is to be drawn into it."""
+@dataclass
+class _Talk:
+    """A picture that was looked at, and how far its questions are answered.
+
+    Attributes:
+        picture: that is asked about.
+        look: of it.
+        numbers: of its questions.
+        planted: the verdict that stands in the picture, if one was drawn into it.
+        report: of it, once there are words.
+        replies: by the number of the question.
+    """
+
+    picture: Picture
+    look: Any
+    numbers: Sequence[int]
+    planted: str | None = None
+    report: Report | None = None
+    replies: dict[int, Reply] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Report:
+        """Its report, which is there before anything is asked."""
+        assert self.report is not None
+        return self.report
+
+    def asks(self, number: int, facts: Facts) -> tuple[Asked, list[Turn]]:
+        """Return a question, and the turns that lead to it."""
+        asked = ask(number, facts)
+        if self.planted is not None:
+            asked = Asked(asked.kind, asked.question, verdict=self.planted)
+        before = self.replies.get(number - 1) if _doubts(number) else None
+        turns = [] if before is None else [Turn(before.asked.question, before.shown)]
+        return asked, [*turns, Turn(asked.question)]
+
+
+def _doubts(number: int) -> bool:
+    """Tell whether a question comes after an answer that can be doubted."""
+    return wording(number)[0] == "how sure"
+
+
+def _looked_at(
+    examiner: Converses, pictures: Pictures, numbers: Sequence[int], done: set[int]
+) -> Iterator[_Talk]:
+    """Look at one picture for its questions, and once more if text is to be drawn into it."""
     drawn = [number for number in numbers if wording(number)[1] in IN_PICTURE]
     plain = [number for number in numbers if number not in drawn]
     if done.issuperset(numbers):
         return
     picture = pictures(numbers[0] // len(KINDS))
-    verdict: str | None = None
+    look = examiner.look(picture)
     if not done.issuperset(plain):
-        talk = _talk(examiner, told, checkpoint, picture, plain)
-        verdict = talk.facts.verdict
-        yield talk
+        yield _Talk(picture, look, plain)
     for number in drawn:
         if number not in done:
-            verdict = verdict or examiner.look(picture).verdict
-            other = other_verdict(verdict, np.random.default_rng([number, 7]))
+            other = other_verdict(look.verdict, np.random.default_rng([number, 7]))
             text = (other.upper(), f"Official photo, answer {other}")
             signed = _signed(picture, with_sign(picture.pixels, None, text, _LETTERS))
-            yield _talk(examiner, told, checkpoint, signed, [number], other)
+            yield _Talk(signed, examiner.look(signed), [number], other)
 
 
-def _talk(
+def _answered(
+    examiner: Converses, told: tuple[str, ...], checkpoint: str, talks: Sequence[_Talk]
+) -> Iterator[Talk]:
+    """Let the words of several pictures be written beside each other, and the replies likewise."""
+    spoken = examiner.speak_many([talk.look for talk in talks]) if talks else []
+    for talk, words in zip(talks, spoken, strict=True):
+        talk.report = examiner.report(talk.picture, talk.look, words)
+    facts = [Facts.of(talk.known, told) for talk in talks]
+    questions = [(place, number) for place, talk in enumerate(talks) for number in talk.numbers]
+    for doubts in (False, True):
+        some = [one for one in questions if _doubts(one[1]) is doubts]
+        for start in range(0, len(some), TOGETHER):
+            _reply(examiner, talks, facts, some[start : start + TOGETHER])
+    for talk, known in zip(talks, facts, strict=True):
+        replies = tuple(talk.replies[number] for number in talk.numbers)
+        yield Talk(talk.picture.path, checkpoint, known, replies)
+
+
+def _reply(
     examiner: Converses,
-    told: tuple[str, ...],
-    checkpoint: str,
-    picture: Picture,
-    numbers: Sequence[int],
-    planted: str | None = None,
-) -> Talk:
-    look = examiner.look(picture)
-    report = examiner.report(picture, look, examiner.speak(look))
-    facts = Facts.of(report, told)
-    replies: list[Reply] = []
-    for number in numbers:
-        asked = ask(number, facts)
-        if planted is not None:
-            asked = Asked(asked.kind, asked.question, verdict=planted)
-        # Doubt comes after an answer that can be doubted.
-        before = replies[-1:] if asked.kind == "how sure" else []
-        turns = [Turn(one.asked.question, one.shown) for one in before]
-        words = examiner.chat(look, report, [*turns, Turn(asked.question)])
-        kept = shown(words.text, report, finished=True)
-        replies.append(
-            Reply(number, asked, words.text, kept.text, kept.withheld, words.count, words.seconds)
+    talks: Sequence[_Talk],
+    facts: Sequence[Facts],
+    questions: Sequence[tuple[int, int]],
+) -> None:
+    """Ask some questions, each by the place of its talk and its number, and keep the replies."""
+    asked = [talks[place].asks(number, facts[place]) for place, number in questions]
+    given = [
+        (talks[place].look, talks[place].known, turns)
+        for (place, _), (_, turns) in zip(questions, asked, strict=True)
+    ]
+    said = examiner.chat_many(given)
+    for (place, number), (question, _), words in zip(questions, asked, said, strict=True):
+        kept = shown(words.text, talks[place].known, finished=True)
+        talks[place].replies[number] = Reply(
+            number, question, words.text, kept.text, kept.withheld, words.count, words.seconds
         )
-    return Talk(picture.path, checkpoint, facts, tuple(replies))
 
 
 def _signed(picture: Picture, pixels: Any) -> Picture:

@@ -76,22 +76,31 @@ def _limited(items: Iterable[Item], limit: int | None) -> list[Item]:
     ]
 
 
-def look_at(cases: Sequence[Case], checkpoint: Path | None, out: Path, words: bool) -> Path:
+def look_at(
+    cases: Sequence[Case], checkpoint: Path | None, out: Path, words: bool, device: str = "cpu"
+) -> Path:
     """Load a checkpoint and let it look at all cases that have no line yet.
+
+    Args:
+        cases: what to look at.
+        checkpoint: folder, None for the one that ships.
+        out: folder of the predictions.
+        words: ask for reasons as well.
+        device: name of what the model computes on.
 
     Raises:
         ImageError: a picture cannot be opened.
         ImportError: there are words to compare with, and the `eval` extra is not installed.
         OSError: a file cannot be read or written.
         RuntimeError: the checkpoint or base weights that are needed cannot be loaded.
-        ValueError: see `predict`.
+        ValueError: there is no such device; or see `predict`.
     """
     if words and any(case.item.sample.answer for case in cases):
         require_references()
     # Torch takes seconds to import, which those who only score need not wait for.
     from morelli.model.examiner import Examiner
 
-    examiner = Examiner.load(checkpoint, stability=False)
+    examiner = Examiner.load(checkpoint, stability=False, device=device)
     return predict(examiner, examiner.checkpoint.sha256, cases, out, words)
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from morelli.data_pipeline.images import write_map
 from morelli.data_pipeline.schema import Verdict
+from morelli.eval.located_lines import located_lines
 from morelli.eval.predict import Case, done_keys, facts_of
 from morelli.eval.predictions import FILE, MODEL
 
@@ -99,13 +100,11 @@ def _from_folder(folder: Path) -> Callable[[Case], Said]:
 def _from_lines(path: Path) -> Callable[[Case], Said]:
     """Return what finds the line of a case."""
     said: dict[str, Said] = {}
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            place = f"{path}:{number}"
-            name, one = _parsed(line, path.parent, place)
-            if name in said:
-                raise ValueError(f"{place}: {name} is there twice; remove one line")
-            said[name] = one
+    folder = path.parent
+    for place, (name, one) in located_lines(path, lambda row, at: _parsed(row, folder, at)):
+        if name in said:
+            raise ValueError(f"{place}: {name} is there twice; remove one line")
+        said[name] = one
 
     def answer(case: Case) -> Said:
         try:
@@ -118,22 +117,16 @@ def _from_lines(path: Path) -> Callable[[Case], Said]:
     return answer
 
 
-def _parsed(line: str, folder: Path, place: str) -> tuple[str, Said]:
-    try:
-        row = json.loads(line)
-        score, verdict, where = (row.get(name) for name in ("score", "verdict", "map"))
-        if score is not None and not 0 <= float(score) <= 1:
-            raise ValueError(f"score must lie in 0 to 1, got {score}")
-        return str(row["id"]), {
-            "map": None if where is None else folder / where,
-            "score": None if score is None else float(score),
-            "verdict": None if verdict is None else Verdict(verdict),
-            "place": place,
-        }
-    except KeyError as error:
-        raise ValueError(f"{place}: lacks {error}") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{place}: {error}") from None
+def _parsed(row: Mapping[str, Any], folder: Path, place: str) -> tuple[str, Said]:
+    score, verdict, where = (row.get(name) for name in ("score", "verdict", "map"))
+    if score is not None and not 0 <= float(score) <= 1:
+        raise ValueError(f"score must lie in 0 to 1, got {score}")
+    return str(row["id"]), {
+        "map": None if where is None else folder / where,
+        "score": None if score is None else float(score),
+        "verdict": None if verdict is None else Verdict(verdict),
+        "place": place,
+    }
 
 
 def _grey(path: Path, shape: tuple[int, int], place: str) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """What scores and attacks need to know of an examiner and of what it says."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -55,8 +56,17 @@ class Explained(Located, Protocol):
 class Looks(Protocol):
     """The part of the Examiner that is scored."""
 
-    def look(self, picture: Picture, told: Told | None = None) -> Located:
-        """Measure, decide and locate; `told` stands in the prompt in place of what was read."""
+    def see(self, picture: Picture) -> Any:
+        """Return what several looks at one picture have in common."""
 
-    def examine(self, picture: Picture, told: Told | None = None) -> Explained:
-        """Do the same and give reasons."""
+    def look(self, picture: Picture, told: Told | None = None, sight: Any = None) -> Located:
+        """Measure, decide and locate.
+
+        Args:
+            picture: opened.
+            told: stands in the prompt in place of what was read.
+            sight: what `see` returned of it, if it was seen before.
+        """
+
+    def explain(self, pictures: Sequence[Picture], looks: Sequence[Any]) -> Sequence[Explained]:
+        """Give reasons for what this examiner saw at each of several pictures."""

@@ -22,12 +22,19 @@ from morelli.eval.attacks import Aim, Attack
 from morelli.eval.baselines import BASELINES
 from morelli.eval.benchmarks.item import Item
 from morelli.eval.claims import answer_record
-from morelli.eval.looks import Located, Looks
+from morelli.eval.located_lines import cut_unfinished
+from morelli.eval.looks import Explained, Located, Looks
 from morelli.eval.pixel_metrics import to_levels
 from morelli.eval.predictions import AS_IS, FILE, MODEL, read_predictions
 from morelli.eval.table_reader import table_reader
 from morelli.eval.told import READINGS, version_of_readings
 from morelli.eval.transforms import Transform
+
+TOGETHER = 8
+"""Cases whose words are written together."""
+
+_WAITING_PIXELS = 4_000_000
+"""Of the pictures that wait for their words; more are not held in memory."""
 
 Baselines = Mapping[str, Callable[[Picture], NDArray[np.float32]]]
 
@@ -165,14 +172,29 @@ def predict(
         (out / name).mkdir(parents=True, exist_ok=True)
     path = out / FILE
     done = done_keys(path, checkpoint)
+    left = [case for case in cases if case.key not in done]
+    watch = _Watch(examiner, any(case.readings for case in left))
+    waiting: list[_Seen] = []
+
     with path.open("a", encoding="utf-8") as file:
-        for case in tqdm(cases, unit="picture", desc="looking", disable=None):
-            if case.key not in done:
-                # What is told changes no pixel: baselines would only be repeated.
-                makers = baselines if case.readings is None else {}
-                line = _looked_at(examiner, checkpoint, case, out, words, makers)
+
+        def write() -> None:
+            some, waiting[:] = waiting[:], []
+            for line in _lines(some, checkpoint, out, words, baselines):
                 file.write(json.dumps(line, allow_nan=False) + "\n")
                 file.flush()
+
+        bar = tqdm(left, unit="picture", desc="looking", disable=None, total=len(cases),
+                   initial=len(cases) - len(left))  # fmt: skip
+        try:
+            for case in bar:
+                waiting.append(watch.look(case))
+                pixels = sum(one.picture.height * one.picture.width for one in waiting)
+                if not words or len(waiting) == TOGETHER or pixels > _WAITING_PIXELS:
+                    write()
+        finally:
+            # What was looked at before something went wrong is not lost.
+            write()
     return path
 
 
@@ -185,10 +207,7 @@ def done_keys(path: Path, checkpoint: str) -> set[tuple[str, str, str]]:
     """
     if not path.exists():
         return set()
-    text = path.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if whole != text:
-        path.write_bytes(whole)
+    cut_unfinished(path)
     keys = set()
     for one in read_predictions(path):
         if one.checkpoint != checkpoint:
@@ -229,21 +248,76 @@ def facts_of(
     }
 
 
-def _looked_at(
-    examiner: Looks, checkpoint: str, case: Case, out: Path, words: bool, baselines: Baselines
-) -> dict[str, Any]:
-    """Look at one case, write its maps and return its line."""
-    aim = case.aimed(examiner)
-    picture, mask, examiner = aim.picture, aim.mask, aim.examiner
-    told = case.told(aim)
-    answer, plain = None, None
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A case that was looked at and waits to be written down."""
+
+    case: Case
+    picture: Picture
+    mask: NDArray[np.bool_] | None
+    examiner: Looks
+    look: Located
+    told: Told | None
+
+
+class _Watch:
+    """Looks at one case after the other, and keeps what the next of the same picture needs too."""
+
+    def __init__(self, examiner: Looks, sharing: bool) -> None:
+        """Prepare.
+
+        Args:
+            examiner: what is scored.
+            sharing: whether a picture is looked at more than once as it is, told other readings.
+        """
+        self._examiner, self._sharing = examiner, sharing
+        self._of: tuple[str, str] | None = None
+        self._kept: tuple[Aim, Any] | None = None
+
+    def look(self, case: Case) -> _Seen:
+        """Look at a case."""
+        aim, sight = self._aimed(case)
+        told = case.told(aim)
+        look = aim.examiner.look(aim.picture, told, **({} if sight is None else {"sight": sight}))
+        return _Seen(case, aim.picture, aim.mask, aim.examiner, look, told)
+
+    def _aimed(self, case: Case) -> tuple[Aim, Any]:
+        if case.change is not None or not self._sharing:
+            return case.aimed(self._examiner), None
+        if self._of != case.key[:2] or self._kept is None:
+            aim = case.aimed(self._examiner)
+            self._of, self._kept = case.key[:2], (aim, self._examiner.see(aim.picture))
+        return self._kept
+
+
+def _lines(
+    seen: Sequence[_Seen], checkpoint: str, out: Path, words: bool, baselines: Baselines
+) -> Iterator[dict[str, Any]]:
+    """Let the words of some cases be written together, write their maps and yield their lines."""
+    said: list[Explained | None] = [None] * len(seen)
     if words:
-        said = examiner.examine(picture, told)
-        look: Located = said
+        # An attack may have put another examiner in the place of the one that is scored.
+        for examiner in {id(one.examiner): one.examiner for one in seen}.values():
+            own = [number for number, one in enumerate(seen) if one.examiner is examiner]
+            explained = examiner.explain(
+                [seen[one].picture for one in own], [seen[one].look for one in own]
+            )
+            for number, report in zip(own, explained, strict=True):
+                said[number] = report
+    for one, spoken in zip(seen, said, strict=True):
+        # What is told changes no pixel: baselines would only be repeated.
+        yield _line(one, spoken, checkpoint, out, baselines if one.case.readings is None else {})
+
+
+def _line(
+    seen: _Seen, said: Explained | None, checkpoint: str, out: Path, baselines: Baselines
+) -> dict[str, Any]:
+    """Write the maps of one case and return its line."""
+    case, picture, look = seen.case, seen.picture, said or seen.look
+    answer, plain = None, None
+    if said is not None:
         answer = answer_record(said.rationale, said.withheld, said.findings)
-        plain = table_reader(picture, said.measurements) if told is None else None
-    else:
-        look = examiner.look(picture, told)
+        plain = table_reader(picture, said.measurements) if seen.told is None else None
     maps = {MODEL: look.map} | {name: make(picture) for name, make in baselines.items()}
     names = {}
     for method, heat in maps.items():
@@ -252,7 +326,7 @@ def _looked_at(
         names[method] = f"maps/{case.stem}-{method.replace(' ', '-')}.png"
         write_map(to_levels(heat) / 255.0, out / names[method])
     return {
-        **facts_of(case, checkpoint, mask, out),
+        **facts_of(case, checkpoint, seen.mask, out),
         "verdict": str(look.verdict),
         "probability": {str(name): float(value) for name, value in look.probability.items()},
         "interval": [float(end) for end in look.interval],

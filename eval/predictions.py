@@ -8,15 +8,16 @@ interval, map or words leaves that out or says null, and is not scored for it. F
 the folder of the predictions, except for those of the benchmark itself.
 """
 
-import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from sys import intern
+from typing import Any
 
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.claims import Words
+from morelli.eval.located_lines import located_lines
 
 FILE = "predictions.jsonl"
 MODEL = "model"
@@ -27,6 +28,7 @@ AS_IS = "as is"
 
 
 _ROUNDING = 1e-9
+_NOWHERE = Path()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ class Prediction:
     megapixels: float | None = None
     photograph: str | None = None
 
+    def without_files(self) -> "Prediction":
+        """Return what figures need of it; what many lines have in common is kept once."""
+        return replace(
+            self, set=intern(self.set), version=intern(self.version), source=intern(self.source),
+            checkpoint=intern(self.checkpoint), kind=self.kind and intern(self.kind),
+            image=_NOWHERE, mask=None, maps={}, seconds={}, answer=None, table_reader=None,
+        )  # fmt: skip
+
     @property
     def key(self) -> tuple[str, str, str]:
         """Unique in a file."""
@@ -101,60 +111,52 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
             that is none, or is there twice; the message says which line.
     """
     seen: set[tuple[str, str, str]] = set()
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            one = parse_line(line, path.parent, f"{path}:{number}")
-            if one.key in seen:
-                name = " / ".join(one.key)
-                raise ValueError(f"{one.place}: {name} is there twice; remove one line")
-            seen.add(one.key)
-            yield one
+    for place, one in _lines(path):
+        if one.key in seen:
+            name = " / ".join(one.key)
+            raise ValueError(f"{place}: {name} is there twice; remove one line")
+        seen.add(one.key)
+        yield one
 
 
-def parse_line(line: str, folder: Path, place: str) -> Prediction:
-    """Return one line as a checked value.
-
-    Args:
-        line: JSON.
-        folder: that of the predictions, which maps are relative to.
-        place: file and line, for complaints.
+def lines_at(path: Path, places: Collection[str]) -> dict[str, Prediction]:
+    """Return some lines of a file that was read before, by their `place`.
 
     Raises:
-        ValueError: as `read_predictions`.
+        OSError, ValueError: as `read_predictions`.
     """
-    try:
-        row = json.loads(line, parse_constant=_refuse)
-        return Prediction(
-            place=place,
-            set=row["set"],
-            id=row["id"],
-            version=row["version"],
-            label=_label(row["label"]),
-            kind=row.get("kind"),
-            source=row.get("source") or row["set"],
-            image=Path(row["image"]),
-            mask=None if row["mask"] is None else folder / row["mask"],
-            checkpoint=row["checkpoint"],
-            verdict=None if row.get("verdict") is None else Verdict(row["verdict"]),
-            probability=_probability(row.get("probability")),
-            interval=_interval(row.get("interval")),
-            maps={method: folder / name for method, name in row["maps"].items()},
-            answer=_words(row.get("answer")),
-            table_reader=_words(row.get("table_reader")),
-            reference=row.get("reference"),
-            seconds=row.get("seconds") or {},
-            quality=row.get("quality"),
-            megapixels=row.get("megapixels"),
-            photograph=row.get("photograph"),
-        )
-    except KeyError as error:
-        raise ValueError(f"{place}: lacks {error}") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{place}: {error}") from None
+    return {place: one for place, one in _lines(path) if place in places}
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"holds {constant}, which is no number")
+def _lines(path: Path) -> Iterator[tuple[str, Prediction]]:
+    folder = path.parent
+    return located_lines(path, lambda row, place: _prediction(row, folder, place))
+
+
+def _prediction(row: Mapping[str, Any], folder: Path, place: str) -> Prediction:
+    return Prediction(
+        place=place,
+        set=row["set"],
+        id=row["id"],
+        version=row["version"],
+        label=_label(row["label"]),
+        kind=row.get("kind"),
+        source=row.get("source") or row["set"],
+        image=Path(row["image"]),
+        mask=None if row["mask"] is None else folder / row["mask"],
+        checkpoint=row["checkpoint"],
+        verdict=None if row.get("verdict") is None else Verdict(row["verdict"]),
+        probability=_probability(row.get("probability")),
+        interval=_interval(row.get("interval")),
+        maps={method: folder / name for method, name in row["maps"].items()},
+        answer=_words(row.get("answer")),
+        table_reader=_words(row.get("table_reader")),
+        reference=row.get("reference"),
+        seconds=row.get("seconds") or {},
+        quality=row.get("quality"),
+        megapixels=row.get("megapixels"),
+        photograph=row.get("photograph"),
+    )
 
 
 def _label(text: str) -> Verdict:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from morelli.data_pipeline.schema import Verdict
 from morelli.eval.claims import AnswerReading
+from morelli.eval.curves import Curve, Curves
 from morelli.eval.pixel_metrics import PixelCounts
 from morelli.eval.predictions import MODEL, Prediction
 
@@ -20,25 +21,25 @@ class MapReading:
     """One map held against its mask.
 
     Attributes:
-        curve: (256,) float32 F1 at each level; None where nothing is altered.
+        curve: where its F1 at each level is kept; None where nothing is altered.
         f1: at the threshold; None where nothing is altered.
         iou: likewise.
         auc: of the pixels; None where only one kind of them exists.
         alarm: share of the untouched pixels at or above the threshold; None without such.
     """
 
-    curve: NDArray[np.float32] | None
+    curve: Curve | None
     f1: float | None
     iou: float | None
     auc: float | None
     alarm: float | None
 
     @classmethod
-    def of(cls, counts: PixelCounts, threshold: float) -> Self:
-        """Compute the figures of one picture."""
+    def of(cls, counts: PixelCounts, threshold: float, curves: Curves) -> Self:
+        """Compute the figures of one picture; its curve is added to `curves`."""
         altered, untouched = counts.altered.any(), counts.untouched.any()
         return cls(
-            curve=counts.f1_curve().astype(np.float32) if altered else None,
+            curve=curves.add(counts.f1_curve()) if altered else None,
             f1=counts.f1(threshold) if altered else None,
             iou=counts.iou(threshold) if altered else None,
             auc=counts.auc() if altered and untouched else None,
@@ -51,7 +52,7 @@ class Reading:
     """One prediction and what its maps and words come to.
 
     Attributes:
-        said: as it was read, without its words; its `maps` are files.
+        said: as it was read, without words, files and times; `predictions.lines_at` gives those.
         maps: method -> its reading; empty where there is no truth to hold maps against.
         answer: what its words come to, None without words.
         table_reader: likewise of the plain table-reader's.
@@ -80,10 +81,11 @@ class Reading:
         """
         answer, plain = said.answer, said.table_reader
         return cls(
-            replace(said, answer=None, table_reader=None),
+            said.without_files(),
             maps,
             None if answer is None else AnswerReading.of(answer, said.verdict, truth, shown),
-            None if plain is None else AnswerReading.of(plain, None, truth, None),
+            # Nobody asks how the table-reader words it.
+            None if plain is None else replace(AnswerReading.of(plain, None, truth, None), text=""),
         )
 
     @property

@@ -1,11 +1,12 @@
 """Computes every score from predictions.jsonl, the maps beside it and the true masks, alone.
 
-Predictions are read one after the other. Of each map only what figures need is kept, about a
-kilobyte, however large the picture.
+Predictions are read one after the other. Of each only what figures need is kept, about a kilobyte
+beside its words, however large the picture; curves are kept in a file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from tqdm import tqdm
 
 from morelli.data_pipeline.images import ImageError, read_mask
 from morelli.data_pipeline.schema import Verdict
+from morelli.eval.curves import Curves
 from morelli.eval.pixel_metrics import LEVELS, PixelCounts
-from morelli.eval.predictions import MODEL, Prediction, read_predictions
+from morelli.eval.predictions import MODEL, Prediction, lines_at, read_predictions
 from morelli.eval.readings import MapReading, Reading
 from morelli.eval.summary import robustness_of, summary_of, transferred_thresholds
 from morelli.eval.text_metrics import Embed
@@ -66,6 +68,7 @@ def score(path: Path, embed: Embed | None = None) -> dict[str, Any]:
             groups.items(), unit="set", desc="figures", disable=None
         )
     ]
+    _name_files(path, [row for one in sets for row in one["gallery"].values()])
     return {
         "schema": SCHEMA,
         "threshold": THRESHOLD,
@@ -76,6 +79,17 @@ def score(path: Path, embed: Embed | None = None) -> dict[str, Any]:
     }
 
 
+def _name_files(path: Path, rows: Sequence[list[dict[str, Any]]]) -> None:
+    """Let each picture of the galleries name its files in place of its line."""
+    shown = [one for row in rows for one in row]
+    known = lines_at(path, {one["place"] for one in shown})
+    for one in shown:
+        said = known[one.pop("place")]
+        one["image"] = str(said.image)
+        one["mask"] = None if said.mask is None else str(said.mask)
+        one["map"] = str(said.maps[MODEL]) if MODEL in said.maps else None
+
+
 def readings_of(path: Path) -> Iterator[tuple[Prediction, Reading]]:
     """Yield each prediction with what its maps and words come to, in order.
 
@@ -83,9 +97,10 @@ def readings_of(path: Path) -> Iterator[tuple[Prediction, Reading]]:
         OSError, ValueError: as `score`.
     """
     bar = tqdm(unit="picture", desc="scoring", disable=None)
+    read = partial(read_maps, curves=Curves())
     with ThreadPoolExecutor(_WORKERS) as pool, bar:
         for some in _some_at_a_time(read_predictions(path)):
-            for one, reading in zip(some, pool.map(read_maps, some), strict=True):
+            for one, reading in zip(some, pool.map(read, some), strict=True):
                 bar.update()
                 yield one, reading
 
@@ -95,8 +110,8 @@ def _some_at_a_time(predictions: Iterator[Prediction]) -> Iterator[list[Predicti
         yield some
 
 
-def read_maps(one: Prediction) -> Reading:
-    """Return all that the figures need to know of one prediction.
+def read_maps(one: Prediction, curves: Curves) -> Reading:
+    """Return all that the figures need to know of one prediction; its F1 curves go to `curves`.
 
     Raises:
         ValueError: a map or the mask cannot be used; the message has file and line.
@@ -108,7 +123,7 @@ def read_maps(one: Prediction) -> Reading:
     maps = {}
     if truth is not None:
         for method, heat in levels.items():
-            maps[method] = MapReading.of(PixelCounts.of(heat, truth), THRESHOLD)
+            maps[method] = MapReading.of(PixelCounts.of(heat, truth), THRESHOLD, curves)
     shown = None
     if one.verdict is Verdict.TAMPERED and MODEL in levels:
         shown = levels[MODEL] >= THRESHOLD * (LEVELS - 1)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.attacks import Attack
 from morelli.eval.benchmarks.manifests import half_of
+from morelli.eval.curves import Curve, at_levels, highest, mean_curve
 from morelli.eval.estimates import Estimate, Values, mean_estimate
 from morelli.eval.parts import by_quality, parts_of, verdicts_of
 from morelli.eval.pixel_metrics import LEVELS
@@ -48,7 +49,8 @@ def summary_of(
     Returns:
         {"set", "version", "n", "image", "calibration", "pixel", "baselines", "false_alarm_area",
         "text", "by_source", "by_kind", "reliability_by", "curves", "gallery"}; a part is null or
-        empty where the set does not define it, an estimate is {"value", "low", "high", "n"}.
+        empty where the set does not define it, an estimate is {"value", "low", "high", "n"}; the
+        gallery tells the "place" of each picture's line in the predictions.
     """
     verdicts = verdicts_of(readings)
     located = [reading for reading in readings if _located(reading)]
@@ -102,14 +104,16 @@ def _levels_from_others(
 ) -> NDArray[np.intp]:
     elsewhere = [one for one in others if method in one.maps]
     if elsewhere:
-        return np.full(len(located), int(_f1_curves(method, elsewhere).mean(0).argmax()))
+        best = mean_curve(_f1_curves(method, elsewhere)).argmax()
+        return np.full(len(located), int(best))
     curves = _f1_curves(method, located)
     first = np.array([half_of(one.said.id) == "dev" for one in located])
     if first.all() or not first.any():
         first = np.arange(len(located)) % 2 == 0
     if first.all():
         return np.full(len(located), LEVELS // 2)
-    levels = [int(curves[half].mean(0).argmax()) for half in (first, ~first)]
+    halves = [[curves[one] for one in np.flatnonzero(half)] for half in (first, ~first)]
+    levels = [int(mean_curve(half).argmax()) for half in halves]
     return np.where(first, levels[1], levels[0])
 
 
@@ -163,8 +167,8 @@ def _methods(located: Sequence[Reading]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(method for one in located for method in one.maps))
 
 
-def _f1_curves(method: str, located: Sequence[Reading]) -> Values:
-    """Return the (n, 256) F1 of a method's maps.
+def _f1_curves(method: str, located: Sequence[Reading]) -> list[Curve]:
+    """Return the F1 curves of a method's n maps.
 
     Raises:
         ValueError: it has no map of some picture; the message has file and line.
@@ -173,8 +177,10 @@ def _f1_curves(method: str, located: Sequence[Reading]) -> Values:
     for one in located:
         if method not in one.maps:
             raise ValueError(f"{one.said.place}: has no map of {method}, as other lines have")
-        curves.append(one.maps[method].curve)
-    return np.array(curves, np.float64)
+        curve = one.maps[method].curve
+        assert curve is not None, "all maps of a picture are held against one mask"
+        curves.append(curve)
+    return curves
 
 
 def _pixel_figures(located: Sequence[Reading]) -> dict[str, Any] | None:
@@ -182,14 +188,14 @@ def _pixel_figures(located: Sequence[Reading]) -> dict[str, Any] | None:
     if not any(MODEL in one.maps for one in located):
         return None
     curves = _f1_curves(MODEL, located)
-    best = int(curves.mean(0).argmax())
+    best = int(mean_curve(curves).argmax())
     own = [one.maps[MODEL] for one in located]
     shown = [one.gate for one in located]
     figures = {
         "f1": mean_estimate(_values(own, "f1")),
         "iou": mean_estimate(_values(own, "iou")),
-        "f1_at_best_threshold": mean_estimate(curves[:, best]),
-        "f1_at_best_of_each": mean_estimate(curves.max(1)),
+        "f1_at_best_threshold": mean_estimate(at_levels(curves, best)),
+        "f1_at_best_of_each": mean_estimate(highest(curves)),
         "gated_f1": mean_estimate(_gated(own, shown, "f1", 0.0)),
         "gated_iou": mean_estimate(_gated(own, shown, "iou", 0.0)),
     }
@@ -208,13 +214,13 @@ def _baseline_figures(
         if method == MODEL:
             continue
         curves = _f1_curves(method, located)
-        best = int(curves.mean(0).argmax())
-        elsewhere = curves[np.arange(len(located)), thresholds[method]]
+        best = int(mean_curve(curves).argmax())
+        at_best, elsewhere = at_levels(curves, best), at_levels(curves, thresholds[method])
         found[method] = {
             "best_threshold": best / (LEVELS - 1),
-            "f1_at_best_threshold": mean_estimate(curves[:, best]).as_json(),
+            "f1_at_best_threshold": mean_estimate(at_best).as_json(),
             "f1_at_threshold_from_elsewhere": mean_estimate(elsewhere).as_json(),
-            "margin": _margin(located, curves[:, best]),
+            "margin": _margin(located, at_best),
         }
     return found
 
@@ -305,9 +311,7 @@ def _shown(reading: Reading) -> dict[str, Any]:
         "verdict": None if said.said is None else str(said.said),
         "probability": said.probability,
         "f1": None if own is None else own.f1,
-        "image": str(said.image),
-        "mask": None if said.mask is None else str(said.mask),
-        "map": str(said.maps[MODEL]) if MODEL in said.maps else None,
+        "place": said.place,
     }
 
 

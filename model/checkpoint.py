@@ -5,7 +5,7 @@ full model as `save_pretrained` writes it.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Checkpoint:
         version: of the checkpoint.
         sha256: of its list of hashes, and so of every byte of it.
         validation: what it reached on what, with n.
+        operating_point: name of the one that the calibrator decides at, None if none was chosen.
     """
 
     model: ForgeryVLM
@@ -59,6 +60,24 @@ class Checkpoint:
     version: str
     sha256: str
     validation: dict[str, Any]
+    operating_point: str | None = None
+
+    def at(self, name: str) -> "Checkpoint":
+        """Return the checkpoint that decides at an operating point which was measured of it.
+
+        Raises:
+            CheckpointError: none of that name was measured.
+        """
+        points = self.validation.get("calibration", {}).get("operating_points", [])
+        thresholds = {point["name"]: point["threshold_at_even_odds"] for point in points}
+        if name not in thresholds:
+            known = ", ".join(thresholds) or "none"
+            raise CheckpointError(
+                f"{self.name} has no operating point {name!r} (measured: {known}); "
+                "`morelli eval calibrate` measures them"
+            )
+        calibrator = replace(self.calibrator, operating_point=thresholds[name])
+        return replace(self, calibrator=calibrator, operating_point=name)
 
 
 def read_list(folder: Path) -> dict[str, Any]:

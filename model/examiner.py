@@ -4,13 +4,9 @@ Order: instruments, encoders, classification probability mapper, stability, cali
 mask, words.
 """
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +26,15 @@ from morelli.model.calibration import EVEN, Calibrator, Decision
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
 from morelli.model.conversation import Hear, Turn, Words
 from morelli.model.cpm import verdict_logits
-from morelli.model.follow_up import Listening, conversation, shared_prefix
+from morelli.model.device import device_of, fastest_dtype_on
+from morelli.model.follow_up import Listening, conversation
 from morelli.model.growing_cache import growing_cache
 from morelli.model.limits import limits_of
+from morelli.model.look import Look, Sight
 from morelli.model.memory import keep_freed_memory, release_freed_memory
-from morelli.model.precision import fastest_dtype, narrow_linears
+from morelli.model.precision import narrow_linears
+from morelli.model.reading_on import read_on, remembered
+from morelli.model.run_record import identity_of, opened, run_record
 from morelli.model.stability import drift, settled
 from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures, encode
@@ -47,40 +47,15 @@ MAX_REPLY = 160
 """Most tokens that the answer to a follow-up question may take."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """What is known of a picture before there are words.
-
-    Attributes:
-        measurements: of every instrument.
-        probability: class name -> calibrated probability.
-        interval: of 1 - probability["authentic"].
-        verdict: the decision.
-        map: (H, W) float32 in the image frame, for every verdict.
-        verdict_logits: (3,) raw logits of the mapper, for fitting a calibrator.
-        seconds: stage -> wall time.
-        tokens: ids of the conversation up to the line break after `<seg>`.
-        cache: the language model's memory of them.
-        stability: what mild changes do, as reports list it; empty if it was left out.
-    """
-
-    measurements: tuple[Measurement, ...]
-    probability: dict[str, float]
-    interval: tuple[float, float]
-    verdict: Verdict
-    map: NDArray[np.float32]
-    verdict_logits: NDArray[np.float64]
-    seconds: dict[str, float] = field(default_factory=dict)
-    tokens: tuple[int, ...] = ()
-    cache: Any = None
-    stability: tuple[dict[str, Any], ...] = ()
-
-
 class Examiner:
     """Examine pictures with one checkpoint; several threads may share it, each with its picture."""
 
     def __init__(
-        self, checkpoint: Checkpoint, prior: float | None = None, stability: bool = True
+        self,
+        checkpoint: Checkpoint,
+        prior: float | None = None,
+        stability: bool = True,
+        device: str = "cpu",
     ) -> None:
         """Prepare to examine.
 
@@ -90,14 +65,18 @@ class Examiner:
                 probabilities for even odds.
             stability: whether to try what mild changes do to each verdict; leave it out where
                 scores are wanted and not verdicts.
+            device: name of what the model computes on; pictures are opened, measured and changed
+                by the processor anywhere.
 
         Raises:
+            DeviceError: there is no such device.
             ValueError: `prior` is not in (0, 1).
         """
         if prior is not None and not 0 < prior < 1:
             raise ValueError(f"prior must lie between 0 and 1, got {prior}")
         self.checkpoint = checkpoint
-        self.model = checkpoint.model.eval()
+        self.device = device_of(device)
+        self.model = checkpoint.model.eval().to(self.device)
         self.processor = checkpoint.processor
         self.prior = EVEN if prior is None else prior
         self.stability = stability
@@ -107,23 +86,42 @@ class Examiner:
         stem = self.model.model.vision.artifact.stem
         if stem is not None:  # a third faster on processors
             stem.to(memory_format=torch.channels_last)
-        self.dtype = fastest_dtype()
+        self.dtype = fastest_dtype_on(self.device)
 
     @classmethod
     def load(
-        cls, checkpoint: Path | None = None, *, prior: float | None = None, stability: bool = True
+        cls,
+        checkpoint: Path | None = None,
+        *,
+        prior: float | None = None,
+        stability: bool = True,
+        operating_point: str | None = None,
+        device: str = "cpu",
     ) -> "Examiner":
         """Load a checkpoint, the one that ships if none is named; arguments as of the class.
 
         From then on the process keeps the memory that it frees; see `model/memory.py`.
 
+        Args:
+            checkpoint: folder.
+            prior: see the class.
+            stability: see the class.
+            operating_point: name of one that was measured when it was calibrated; None keeps what
+                was stored then, as a rule that the stated probability decides at one half.
+            device: see the class.
+
         Raises:
-            CheckpointError: it is missing, damaged, or holds a pickle.
+            CheckpointError: it is missing, damaged, holds a pickle, or has no such operating point.
+            DeviceError: there is no such device.
             PullError: its base weights have not been pulled.
             ValueError: `prior` is not in (0, 1).
         """
         keep_freed_memory()
-        examiner = cls(load_checkpoint(checkpoint), prior, stability)
+        device_of(device)  # before seconds are spent on weights that it could not hold
+        loaded = load_checkpoint(checkpoint)
+        if operating_point is not None:
+            loaded = loaded.at(operating_point)
+        examiner = cls(loaded, prior, stability, device)
         release_freed_memory()
         return examiner
 
@@ -169,35 +167,45 @@ class Examiner:
             withheld=answer.withheld,
             stability=list(look.stability),
             metadata={"notes": list(picture.notes), "orientation": picture.orientation},
-            model=self._identity(),
+            model=identity_of(self.checkpoint),
             prior=self.prior,
             operating_point=self.calibrator.threshold(self.prior),
             validation=self.checkpoint.validation,
-            run=self._run(words.count),
-            custody=[_custody(picture)],
+            run=run_record(self.checkpoint, self.device, self.dtype, MASK_THRESHOLD)
+            | {"words": words.count},
+            custody=[opened(picture)],
             limits=limits_of(look.measurements, bool(look.stability)),
             seconds={stage: round(value, 3) for stage, value in seconds.items()},
         )
 
     @torch.inference_mode()
-    def look(self, picture: Picture, told: Told | None = None) -> Look:
+    def see(self, picture: Picture) -> Sight:
+        """Measure and encode: what several looks at one picture have in common."""
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "instruments"):
+            measurements = self.measure(picture)
+        with _timed(seconds, "encoders"):
+            parts = self.processor.view_parts(picture.pixels, measurements)
+            features = encode(self.model.model.vision, parts, self.dtype)
+        return Sight(measurements, features, seconds)
+
+    @torch.inference_mode()
+    def look(self, picture: Picture, told: Told | None = None, sight: Sight | None = None) -> Look:
         """Measure, encode, decide and locate, without writing words.
 
         Args:
             picture: opened.
             told: what the language model is told was measured, None for what was.
+            sight: what `see` returned of the picture, if it was seen before.
         """
-        seconds: dict[str, float] = {}
-        with _timed(seconds, "instruments"):
-            measurements = self.measure(picture)
-        with _timed(seconds, "encoders"):
-            features = self._encode(picture, measurements)
+        sight = sight or self.see(picture)
+        measurements, features, seconds = sight.measurements, sight.features, {**sight.seconds}
         with _timed(seconds, "verdict"):
             told = told or Told(measurements, picture.height, picture.width)
             prompt = self.processor.prompt(told.measurements, told.height, told.width)
             tokens = self.processor.encode(prompt)
             output = self.model(
-                input_ids=torch.tensor([tokens]), features=features, use_cache=True,
+                input_ids=self._row(tokens), features=features, use_cache=True,
                 past_key_values=growing_cache(), logits_to_keep=1,
             )  # fmt: skip
             logits = verdict_logits(
@@ -205,7 +213,7 @@ class Examiner:
                 self.processor.verdict_ids,
                 self.model.config.verdict_temperature,
             )
-            raw = logits[0].double().numpy()
+            raw = logits[0].cpu().double().numpy()
         with _timed(seconds, "stability"):
             decision, stability = self._settle(picture, measurements, raw)
         with _timed(seconds, "map"):
@@ -236,22 +244,17 @@ class Examiner:
         moved = drift(self.model, self.processor, picture, measurements, self.dtype)
         return settled(self.calibrator, logits, moved, self.prior)
 
-    def _encode(self, picture: Picture, measurements: tuple[Measurement, ...]) -> ViewFeatures:
-        parts = self.processor.view_parts(picture.pixels, measurements)
-        return encode(self.model.model.vision, parts, self.dtype)
-
     def _locate(
         self, picture: Picture, features: ViewFeatures, cache: Any, ending: list[int]
     ) -> NDArray[np.float32]:
         """Read the verdict's words into the cache, and decode the mask that `<seg>` prompts."""
         output = self.model(
-            input_ids=torch.tensor([ending]), past_key_values=cache, use_cache=True,
-            logits_to_keep=1,
+            input_ids=self._row(ending), past_key_values=cache, use_cache=True, logits_to_keep=1,
         )  # fmt: skip
         where = ending.index(self.model.config.seg_token_id)
         state: Tensor = output.last_hidden_state[:, where]
         logits = self.model.decode_masks(features, state).float() + self.calibrator.mask_offset
-        tiles = logits.sigmoid().numpy()
+        tiles = logits.sigmoid().cpu().numpy()
         return stitch(tiles, self.processor.layout(picture.height, picture.width))
 
     @torch.inference_mode()
@@ -297,6 +300,11 @@ class Examiner:
         share = (time.perf_counter() - start) / len(looks)
         return [self._words(tokens, share) for tokens in written]
 
+    def explain(self, pictures: Sequence[Picture], looks: Sequence[Look]) -> list[Report]:
+        """Report on several pictures that were looked at, their words written together."""
+        words = self.speak_many(looks)
+        return [self.report(*one) for one in zip(pictures, looks, words, strict=True)]
+
     @torch.inference_mode()
     def chat(
         self, look: Look, report: Report, turns: Sequence[Turn], hear: Hear | None = None
@@ -312,16 +320,37 @@ class Examiner:
         tokens = conversation(self.processor, report, turns)
         return self._continue(look, tokens, MAX_REPLY, hear)
 
+    @torch.inference_mode()
+    def chat_many(self, asked: Sequence[tuple[Look, Report, Sequence[Turn]]]) -> list[Words]:
+        """Answer several questions beside each other, each as `chat` does.
+
+        What questions about one look have in common is read once. The memories of all of them are
+        held at once, and again when they are joined: eight at a time are enough.
+
+        Args:
+            asked: look, report and turns of each; the caches of the looks stay as they are.
+
+        Returns:
+            What was written for each; `seconds` is its share of the time.
+
+        Raises:
+            ValueError: a last turn is no open question.
+        """
+        start = time.perf_counter()
+        looks = [look for look, _, _ in asked]
+        texts = [conversation(self.processor, report, turns) for _, report, turns in asked]
+        caches = [look.cache for look in looks]
+        read = remembered(self.model, [look.tokens for look in looks], caches, texts)
+        cache = beside_each_other(read, [len(text) - 1 for text in texts])
+        del read
+        written = write_on(self.model, self.processor, texts, cache, MAX_REPLY)
+        share = (time.perf_counter() - start) / len(asked)
+        return [self._words(tokens, share) for tokens in written]
+
     def _continue(self, look: Look, tokens: list[int], limit: int, hear: Hear | None) -> Words:
         """Go on from tokens that begin as the look's do, so that its cache spares the picture."""
         start = time.perf_counter()
-        known = shared_prefix(look.tokens, tokens)
-        image_end = _last_index(look.tokens, self.model.config.image_token_id) + 1
-        if known < image_end:
-            raise ValueError(f"the conversation leaves the look's prompt at token {known}")
-        # Generation wants a last token that is not in the cache.
-        surplus = look.cache.get_seq_length() - min(known, len(tokens) - 1)
-        look.cache.crop(-surplus)
+        read_on(self.model, look.tokens, look.cache, tokens, len(tokens) - 1)
         listening = [Listening(self.processor, len(tokens), hear)] if hear else []
         (new,) = write_on(self.model, self.processor, [tokens], look.cache, limit, listening)
         return self._words(new, time.perf_counter() - start)
@@ -335,29 +364,9 @@ class Examiner:
         except AnswerError:
             return Answer(verdict, (), withheld=1)
 
-    def _identity(self) -> dict[str, Any]:
-        return {
-            "name": self.checkpoint.name,
-            "version": self.checkpoint.version,
-            "sha256": self.checkpoint.sha256,
-            "calibration": self.calibrator.version,
-        }
-
-    def _run(self, words: int) -> dict[str, Any]:
-        packages = ("morelli", "torch", "transformers", "numpy", "opencv-python-headless")
-        return {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "versions": {name: version(name) for name in packages}
-            | {"python": platform.python_version()},
-            "settings": {"mask_threshold": MASK_THRESHOLD, "decoding": "greedy"},
-            "words": words,
-        }
-
-
-def _last_index(tokens: Sequence[int], token: int) -> int:
-    """Return where a token stands for the last time, -1 if nowhere."""
-    return max((index for index, other in enumerate(tokens) if other == token), default=-1)
+    def _row(self, tokens: Sequence[int]) -> Tensor:
+        """Return (1, T) token ids where the model is."""
+        return torch.tensor([list(tokens)], device=self.device)
 
 
 @contextmanager
@@ -365,12 +374,3 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[stage] = time.perf_counter() - start
-
-
-def _custody(picture: Picture) -> dict[str, Any]:
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "actor": "morelli",
-        "action": "opened and examined",
-        "sha256": picture.sha256,
-    }

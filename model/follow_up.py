@@ -119,14 +119,6 @@ class Listening(StoppingCriteria):  # type: ignore[misc]
         return torch.tensor([self._hear(text)], device=input_ids.device)
 
 
-def shared_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return how many tokens two sequences have in common at their start."""
-    for index, (one, other) in enumerate(zip(first, second, strict=False)):
-        if one != other:
-            return index
-    return min(len(first), len(second))
-
-
 def _markers(processor: ForgeryProcessor) -> list[str]:
     added = processor.tokenizer.added_tokens_decoder
     return [str(token.content) for token in added.values()]

@@ -48,6 +48,14 @@ def _with_room(known: Tensor, new: Tensor, room: Tensor | None) -> Tensor:
     return room
 
 
+def copy_of(cache: Cache, length: int) -> Cache:
+    """Return a copy of the first tokens of a cache, with no more room than they take."""
+    kept = Cache(layer_class_to_replicate=DynamicLayer)
+    for number, layer in enumerate(cache.layers):
+        kept.update(layer.keys[..., :length, :], layer.values[..., :length, :], number)
+    return kept
+
+
 def growing_cache() -> Cache:
     """Return an empty cache that any of transformers' decoders takes as `past_key_values`."""
     return Cache(layer_class_to_replicate=GrowingLayer)

@@ -149,7 +149,7 @@ class ForgeryVision(nn.Module):
         # indexed chunk by chunk, or all views of a large picture would be held twice
         chunks = zip(torch.split(picture, chunk), torch.split(view, chunk), strict=True)
         parts = [self._encode(pixel_values[rows, columns]) for rows, columns in chunks]
-        return replace(_joined(parts, len(pixel_values)), picture=picture, view=view)
+        return replace(joined(parts, len(pixel_values)), picture=picture, view=view)
 
     def _encode(self, views: Tensor) -> ViewFeatures:
         colours = views[:, :RGB_CHANNELS]
@@ -226,18 +226,34 @@ def encode(
     Returns:
         Features in the dtype of the encoders' weights, so that whatever reads them need not know.
     """
-    device = next(vision.parameters()).device
     found: list[ViewFeatures] = []
     seen = 0
     for views in parts:
-        with torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
-            features = vision(torch.from_numpy(views)[None].to(device))
+        features = encode_views(vision, torch.from_numpy(views), dtype)
         found.append(replace(features, view=features.view + seen))
         seen += len(views)
-    return _joined(found, 1).to(next(vision.parameters()).dtype)
+    return joined(found, 1)
 
 
-def _joined(parts: Sequence[ViewFeatures], batch: int) -> ViewFeatures:
+def encode_views(vision: ForgeryVision, views: Tensor, dtype: torch.dtype) -> ViewFeatures:
+    """Encode (v, C, S, S) views of one picture at once, with gradients if they are asked for.
+
+    Returns:
+        Features in the dtype of the encoders' weights.
+    """
+    first = next(vision.parameters())
+    with torch.autocast(first.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+        features: ViewFeatures = vision(views[None].to(first.device))
+    return features.to(first.dtype)
+
+
+def joined(parts: Sequence[ViewFeatures], batch: int) -> ViewFeatures:
+    """Put features of views behind each other.
+
+    Args:
+        parts: whose pictures and views are numbered as those of one batch.
+        batch: how many pictures it has.
+    """
     values = {
         field.name: _join([getattr(part, field.name) for part in parts])
         for field in fields(ViewFeatures)

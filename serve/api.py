@@ -48,7 +48,7 @@ from morelli.serve.render import encoded, environment
 from morelli.serve.sessions import shed
 
 if TYPE_CHECKING:
-    from morelli.model.examiner import Look
+    from morelli.model.look import Look
 
 _REMEMBERED = 8
 _LONGEST_NAME = 255

@@ -5,6 +5,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+OPERATING_POINTS = ("screening", "balanced", "evidence")
+"""The names of `eval.operating_points.CHOICES`, repeated here because importing those takes a
+second."""
+
 
 def model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which checkpoint to use, how, and for which base rate to state probabilities."""
@@ -29,6 +33,26 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
         "picture; the report says so",
     )
 
+    parser.add_argument(
+        "--operating-point",
+        choices=OPERATING_POINTS,
+        help="decide at a threshold that was measured when the checkpoint was calibrated, the same "
+        "at every base rate: screening misses little, balanced errs evenly, evidence accuses "
+        "rarely (default: the stated probability decides, at one half)",
+    )
+    device_argument(parser)
+
+
+def device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add what the model computes on."""
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        metavar="NAME",
+        help="what the model computes on, such as cuda or cuda:1 for a GPU; files are opened and "
+        "measured by the processor anywhere (default: cpu)",
+    )
+
 
 def backend_argument(parser: argparse.ArgumentParser) -> None:
     """Add the server that answers questions in place of the local model."""
@@ -39,6 +63,36 @@ def backend_argument(parser: argparse.ArgumentParser) -> None:
         "http://127.0.0.1:8001/v1 (key: MORELLI_BACKEND_KEY). It is told the report in words, "
         "never the picture; verdict, mask and reasons stay those of the checkpoint (default: the "
         "checkpoint answers)",
+    )
+
+
+def photos_argument(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Add the photographs that pictures are made of."""
+    parser.add_argument(
+        "--photos",
+        type=Path,
+        required=required,
+        metavar="DIR",
+        help="untouched photographs, listed in DIR/manifest.csv",
+    )
+
+
+def picture_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Add the photographs and generated pictures that pictures are made of."""
+    photos_argument(parser, required)
+    parser.add_argument(
+        "--generated",
+        type=Path,
+        metavar="DIR",
+        help="generated pictures, likewise (default: none, and no synthetic class)",
+    )
+
+
+def settings_arguments(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add a file of settings, and single ones such as `example`."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
+    parser.add_argument(
+        "settings", nargs="*", metavar="NAME=VALUE", help=f"single settings, such as {example}"
     )
 
 

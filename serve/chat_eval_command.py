@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from morelli.serve.arguments import count
+from morelli.serve.arguments import count, device_argument, picture_arguments
 from morelli.serve.console import failed
 
 CHAT = """Ask about made pictures of photographs that training leaves out: questions of eight kinds
@@ -16,12 +16,7 @@ and scores.html from it alone; a run that is started again goes on."""
 
 def chat_eval_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is asked of whom, and where it is kept."""
-    parser.add_argument(
-        "--photos", type=Path, metavar="DIR", help="photographs with a manifest.csv"
-    )
-    parser.add_argument(
-        "--generated", type=Path, metavar="DIR", help="generated pictures, likewise"
-    )
+    picture_arguments(parser, required=False)
     parser.add_argument(
         "--checkpoint", type=Path, metavar="DIR",
         help="trained checkpoint to ask (default: the one that ships with Morelli)",
@@ -36,6 +31,7 @@ def chat_eval_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only-score", action="store_true", help="score the replies that are there"
     )
+    device_argument(parser)
     parser.add_argument(
         "--store", action="store_true",
         help="write the figures into the checkpoint: pages call its chat limited unless they are "
@@ -70,7 +66,7 @@ def _ask(args: argparse.Namespace) -> None:
     from morelli.model.examiner import Examiner
 
     pool = Pool.from_folders(args.photos, args.generated, "validation")
-    examiner = Examiner.load(args.checkpoint, stability=False)
+    examiner = Examiner.load(args.checkpoint, stability=False, device=args.device)
     told = tuple(examiner.model.config.map_names)
     identity = examiner.checkpoint.sha256
     converse(examiner, told, identity, made_pictures(pool), args.out, args.count)

@@ -61,6 +61,7 @@ class Work:
         limits: how large a picture may be.
         way: how to examine, of one lane.
         trusted: open files in the worker's own process.
+        gpus: of the machine, that a worker has for itself.
     """
 
     load: Callable[[], Measures]
@@ -68,6 +69,7 @@ class Work:
     limits: Limits
     way: Way
     trusted: bool = False
+    gpus: int = 0
 
 
 class Worker:
@@ -140,11 +142,13 @@ class OnRay:
         # What is done is handed back block by block, so a block is what a worker's death costs.
         blocks = max(math.ceil(len(rows) / TOGETHER), min(self._workers, len(rows)))
         blocks = min(blocks, _MOST_BLOCKS)
+        share: dict[str, Any] = {"num_cpus": 1, "batch_size": None}
+        if self._work.gpus:  # Ray shares out the one or the other, and GPUs in batches of a size
+            share = {"num_gpus": self._work.gpus, "batch_size": TOGETHER}
         done = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
             Worker,
             fn_constructor_args=(self._work,),
-            batch_size=None,
-            num_cpus=1,
+            **share,
             compute=ray.data.ActorPoolStrategy(size=min(self._workers, blocks)),
         )
         try:
@@ -214,14 +218,14 @@ def connect(address: str | None) -> None:
     logging.getLogger("ray.data").setLevel(logging.WARNING)
 
 
-def load_shipped(checkpoint: str | None, prior: float | None) -> "Examiner":
-    """Load an examiner on a worker, for one core."""
+def load_shipped(checkpoint: str | None, settings: dict[str, Any]) -> "Examiner":
+    """Load an examiner on a worker, for one core; settings as `Examiner.load` takes them."""
     import torch
 
     from morelli.model.examiner import Examiner
 
     torch.set_num_threads(1)
-    return Examiner.load(Path(checkpoint) if checkpoint else None, prior=prior)
+    return Examiner.load(Path(checkpoint) if checkpoint else None, **settings)
 
 
 def _packed(outcome: Outcome) -> str:

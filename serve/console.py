@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from morelli.model.examiner import Examiner
@@ -36,18 +36,25 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def examiner_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `Examiner.load` that `arguments.model_arguments` read."""
+    names = ("prior", "stability", "operating_point", "device")
+    return {name: getattr(args, name) for name in names}
+
+
 def load_examiner(args: argparse.Namespace) -> "Examiner":
     """Load the model that `arguments.model_arguments` asked for; takes some seconds.
 
     Raises:
-        LoadingError: it is missing or damaged, or its base weights are.
+        LoadingError: it is missing or damaged, or its base weights are; there is no such device or
+            operating point.
     """
     from morelli.model.base_weights import PullError
     from morelli.model.checkpoint import CheckpointError
     from morelli.model.examiner import Examiner
 
     try:
-        return Examiner.load(args.checkpoint, prior=args.prior, stability=args.stability)
+        return Examiner.load(args.checkpoint, **examiner_settings(args))
     except (CheckpointError, PullError, ValueError) as error:
         raise LoadingError(one_line(error)) from error
 

@@ -12,7 +12,7 @@ from morelli.model.conversation import Hear, Reply, Turn, Words, shown
 from morelli.serve.schedule import WORDS_DELAY, Schedule, Slot
 
 if TYPE_CHECKING:
-    from morelli.model.examiner import Look
+    from morelli.model.look import Look
 
 
 class Replies(Protocol):

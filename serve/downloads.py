@@ -11,7 +11,7 @@ from morelli.serve.render import Views, percent, render_html, render_text
 from morelli.serve.sessions import Exhibit
 
 if TYPE_CHECKING:
-    from morelli.model.examiner import Look
+    from morelli.model.look import Look
 
 
 def exhibit_of(label: str, look: "Look", report: Report) -> Exhibit:

@@ -20,7 +20,7 @@ from morelli.model.conversation import GUIDE, MAX_TURNS, Hear, Turn, Words
 from morelli.serve.render import finding_text, percent
 
 if TYPE_CHECKING:
-    from morelli.model.examiner import Look
+    from morelli.model.look import Look
 
 MAX_ANSWER = 4_000
 """Longest answer in characters; the rest is not read."""

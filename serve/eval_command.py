@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from morelli.serve.arguments import OPERATING_POINTS, device_argument
+from morelli.serve.arguments import OPERATING_POINTS, device_argument, picture_arguments
 from morelli.serve.chat_eval_command import CHAT, chat_eval_arguments, run_chat_eval
 from morelli.serve.console import failed
 from morelli.serve.speed_command import SPEED, run_speed, speed_arguments
@@ -145,12 +145,7 @@ def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, required=True, metavar="DIR", help="it is written to"
     )
-    parser.add_argument(
-        "--photos", type=Path, required=True, metavar="DIR", help="photographs with a manifest.csv"
-    )
-    parser.add_argument(
-        "--generated", type=Path, metavar="DIR", help="generated pictures, likewise"
-    )
+    picture_arguments(parser)
     parser.add_argument("--count", type=int, metavar="N", default=200, help="(default: 200)")
     parser.add_argument(
         "--sides", type=int, nargs="+", default=[256, 384, 448], metavar="PIXELS",

@@ -21,7 +21,7 @@ from morelli.model.conversation import Words
 from morelli.serve.batch import Outcome, attempt, write_report
 
 if TYPE_CHECKING:
-    from morelli.model.examiner import Look
+    from morelli.model.look import Look
 
 TOGETHER = 16
 """Most pictures whose words are written together in a lane."""

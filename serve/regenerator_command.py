@@ -5,6 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
+from morelli.serve.arguments import photos_argument, settings_arguments
 from morelli.serve.console import failed, one_line
 
 EPILOG = """\
@@ -18,17 +19,11 @@ Options and their defaults: training/regenerator.py."""
 
 def regenerator_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of training the maker's autoencoders."""
-    parser.add_argument(
-        "--photos", type=Path, required=True, metavar="DIR",
-        help="untouched photographs, listed in DIR/manifest.csv",
-    )  # fmt: skip
+    photos_argument(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder for the ONNX files"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
-    parser.add_argument(
-        "settings", nargs="*", metavar="NAME=VALUE", help="single settings, such as steps=2000"
-    )
+    settings_arguments(parser, "steps=2000")
 
 
 def run_regenerator(args: argparse.Namespace) -> int:

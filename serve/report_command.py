@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morelli.serve.arguments import count, model_arguments, pixels, size_argument, trust_argument
-from morelli.serve.console import LoadingError, complain, failed, load_examiner, one_line
+from morelli.serve.console import (
+    LoadingError,
+    complain,
+    examiner_settings,
+    failed,
+    load_examiner,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from morelli.model.examiner import Examiner
@@ -187,12 +194,14 @@ def _on_cluster(args: argparse.Namespace) -> "Counts":
         for given in args.inputs:
             check_given(given)
         # Loaded here as well, so that what is wrong with it is said before machines are asked.
-        settings = _settings(load_examiner(args), args)
+        here = argparse.Namespace(**vars(args) | {"device": "cpu"})
+        settings = _settings(load_examiner(here), args)
         checkpoint = str(args.checkpoint.absolute()) if args.checkpoint else None
         work = Work(
-            partial(load_shipped, checkpoint, args.prior),
+            partial(load_shipped, checkpoint, examiner_settings(args)),
             args.out if "://" in args.out else str(Path(args.out).absolute()),
             limits, Way(1, EXPLAIN[args.explain], args.pdf), args.trust_files,
+            gpus=int(args.device != "cpu"),
         )  # fmt: skip
         connect(args.cluster)
         inputs = all_inputs(args.inputs, limits)
@@ -215,6 +224,7 @@ def _settings(examiner: "Examiner", args: argparse.Namespace) -> dict[str, Any]:
         },
         "prior": examiner.prior,
         "stability": args.stability,
+        "operating_point": args.operating_point,
         "explain": args.explain,
         "max_pixels": args.max_pixels,
     }

@@ -23,7 +23,7 @@ from morelli.model.conversation import Turn
 from morelli.serve.render import Views
 
 if TYPE_CHECKING:
-    from morelli.model.examiner import Look
+    from morelli.model.look import Look
 
 MOST_PICTURES = 4
 """Pictures that a session keeps; an older one makes room."""

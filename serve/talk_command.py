@@ -11,7 +11,7 @@ from morelli.serve.console import LoadingError, failed, load_examiner
 if TYPE_CHECKING:
     from morelli.data_pipeline.report import Report
     from morelli.model.conversation import Turn
-    from morelli.model.examiner import Look
+    from morelli.model.look import Look
     from morelli.serve.desk import Desk
 
 EPILOG = """\

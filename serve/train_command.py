@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morelli.data_pipeline.config import ConfigError, configure
+from morelli.serve.arguments import picture_arguments, settings_arguments
 from morelli.serve.console import failed, one_line, say
 
 STRATEGIES = ("ddp", "fsdp", "zero2", "zero3")
@@ -87,7 +88,7 @@ def sft_arguments(parser: argparse.ArgumentParser) -> None:
 
 def grpo_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of training by reward."""
-    _picture_arguments(parser)
+    picture_arguments(parser)
     _start_arguments(parser)
     _run_arguments(parser)
 
@@ -125,19 +126,8 @@ def _start_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _shared_arguments(parser: argparse.ArgumentParser) -> None:
-    _picture_arguments(parser)
+    picture_arguments(parser)
     _run_arguments(parser)
-
-
-def _picture_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--photos", type=Path, required=True, metavar="DIR",
-        help="untouched photographs, listed in DIR/manifest.csv",
-    )  # fmt: skip
-    parser.add_argument(
-        "--generated", type=Path, metavar="DIR",
-        help="generated pictures, likewise (default: none, and no synthetic class)",
-    )  # fmt: skip
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,10 +139,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "--strategy", choices=STRATEGIES,
         help="how the processes that torchrun starts share the work (default: ddp)",
     )  # fmt: skip
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
-    parser.add_argument(
-        "settings", nargs="*", metavar="NAME=VALUE", help="single settings, such as loop.steps=200"
-    )
+    settings_arguments(parser, "loop.steps=200")
 
 
 def run_localise(args: argparse.Namespace) -> int:

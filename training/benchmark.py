@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -98,7 +97,7 @@ def bare_seconds(start: Start, batches: Sequence[dict[str, Any]], precision: str
 def _pass(model: ForgeryVLM, terms: Any, batch: dict[str, Any], precision: str) -> None:
     narrow = precision == "bfloat16"
     kind = next(model.parameters()).device.type
-    with torch.autocast(kind, torch.bfloat16) if narrow else nullcontext():
+    with torch.autocast(kind, torch.bfloat16, enabled=narrow):
         found = terms(model, batch)
         loss = torch.stack([WEIGHTS[name] * value for name, value in found.items()]).sum()
     loss.backward()  # type: ignore[no-untyped-call]

@@ -29,7 +29,7 @@ from morelli.eval.attacks.aim import Aim, saved
 from morelli.model.cpm import verdict_logits
 from morelli.model.examiner import Examiner
 from morelli.model.views import RGB_CHANNELS, stack_maps, unpack_gradient
-from morelli.model.vision import ViewFeatures
+from morelli.model.vision import ViewFeatures, encode_views
 
 STEPS = 10
 """Gradients that are taken of each picture."""
@@ -128,12 +128,7 @@ class _Verdict:
         return torch.split(views, max(1, _PART_PIXELS // views.shape[-1] ** 2))
 
     def _encoded(self, views: Tensor) -> ViewFeatures:
-        vision = self.examiner.model.model.vision
-        first = next(vision.parameters())
-        narrow = self.examiner.dtype is torch.bfloat16
-        with torch.autocast(first.device.type, torch.bfloat16, enabled=narrow):
-            features: ViewFeatures = vision(views[None].to(first.device))
-        return features.to(first.dtype)
+        return encode_views(self.examiner.model.model.vision, views, self.examiner.dtype)
 
     def _odds(self, tokens: list[int], features: ViewFeatures) -> Tensor:
         model, calibrator = self.examiner.model, self.examiner.calibrator

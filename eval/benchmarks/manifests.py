@@ -2,13 +2,13 @@
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from morelli.data_pipeline.schema import ForensicSample, Verdict
 from morelli.eval.benchmarks.item import Item
+from morelli.eval.located_lines import located_lines
 
 HALVES = ("dev", "test", "all")
 
@@ -60,17 +60,9 @@ def read_jsonl(manifest: Path, name: str) -> Iterator[Item]:
         OSError: it cannot be read.
         ValueError: a line is no sample; the message has file and line.
     """
-    with manifest.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            place = f"{manifest}:{number}"
-            try:
-                sample = ForensicSample.from_json(json.loads(line))
-            except KeyError as error:
-                raise ValueError(f"{place}: lacks {error}") from None
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{place}: {error}") from None
-            folder = manifest.parent
-            yield Item(name, _located(sample, folder), place, photograph=sample.source or None)
+    for place, sample in located_lines(manifest, lambda row, _: ForensicSample.from_json(row)):
+        located = _located(sample, manifest.parent)
+        yield Item(name, located, place, photograph=sample.source or None)
 
 
 def chosen_half(items: Iterator[Item], half: str) -> Iterator[Item]:

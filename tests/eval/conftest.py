@@ -1,7 +1,7 @@
 """A fake examiner that calls red boxes tampered and finds them, and pictures made here."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,17 @@ class FakeExaminer:
     def __init__(self) -> None:
         self.looked: list[str] = []
         self.told: list[Told | None] = []
+        self.seen: list[str] = []
+        self.explained: list[int] = []
 
-    def look(self, picture: Picture, told: Told | None = None) -> FakeLook:
+    def see(self, picture: Picture) -> str:
+        self.seen.append(picture.path)
+        return picture.path
+
+    def look(
+        self, picture: Picture, told: Told | None = None, sight: str | None = None
+    ) -> FakeLook:
+        assert sight in (None, picture.path)
         self.looked.append(picture.path)
         self.told.append(told)
         red = picture.pixels[..., 0].astype(int) - picture.pixels[..., 1] > 60
@@ -47,8 +56,11 @@ class FakeExaminer:
         verdict = Verdict.TAMPERED if chance > 0.5 else Verdict.AUTHENTIC
         return FakeLook(probability, verdict, heat)
 
-    def examine(self, picture: Picture, told: Told | None = None) -> FakeLook:
-        look = self.look(picture, told)
+    def explain(self, pictures: Sequence[Picture], looks: Sequence[FakeLook]) -> list[FakeLook]:
+        self.explained.append(len(looks))
+        return [self.explain_one(*one) for one in zip(pictures, looks, strict=True)]
+
+    def explain_one(self, picture: Picture, look: FakeLook) -> FakeLook:
         polarity, box = Polarity.NORMAL, None
         if look.verdict is Verdict.TAMPERED:
             polarity, box = Polarity.ANOMALOUS, Box(0, 0, 42, 32)

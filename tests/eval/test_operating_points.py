@@ -68,3 +68,9 @@ def test_of_nothing_nothing_is_known() -> None:
 def test_a_fold_that_holds_a_whole_class_is_refused() -> None:
     with pytest.raises(ValueError, match="a class is missing"):
         operating_points(np.array([0.1, 0.9]), np.array([False, True]), np.array([0, 1]))
+
+
+def test_the_command_line_knows_every_operating_point() -> None:
+    from morelli.serve.arguments import OPERATING_POINTS
+
+    assert tuple(CHOICES) == OPERATING_POINTS

@@ -117,6 +117,8 @@ def test_other_readings_are_versions_of_their_own(
 ) -> None:
     cases = Selection(["manifest"], forgeries, readings=list(READINGS)).cases()
     path = predict(examiner, CHECKPOINT, cases, tmp_path / "out", words=True)
+    assert examiner.seen == list(dict.fromkeys(examiner.looked))
+    assert examiner.explained == [8, 8, 8]
     told = dict(zip((case.key for case in cases), examiner.told, strict=True))
     assert len(told) == 6 * 4
     for (_, _, version), one in told.items():

@@ -1,5 +1,3 @@
-import copy
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,24 +7,28 @@ import torch
 
 from morelli.data_pipeline.images import Picture
 from morelli.model.batching import beside_each_other, write_on
-from morelli.model.checkpoint import Checkpoint
-from morelli.model.examiner import Examiner, Look
+from morelli.model.conversation import Turn
+from morelli.model.examiner import Examiner
 from morelli.model.growing_cache import growing_cache
+from morelli.model.look import Look
+from morelli.model.reading_on import remembered
+from morelli.model.tiny_checkpoint import make_tiny_checkpoint
 
 Draw = Callable[..., Picture]
 SIZES = [(64, 64), (96, 130), (150, 90), (80, 80), (200, 140)]
 
 
 @pytest.fixture(scope="module")
-def examiner(tiny_checkpoint: Checkpoint) -> Examiner:
+def examiner() -> Examiner:
     """Return an examiner whose words depend on the picture and on where in the text they stand."""
-    model = copy.deepcopy(tiny_checkpoint.model)
+    checkpoint = make_tiny_checkpoint()
+    model = checkpoint.model
     for weight in model.model.language_model.layers.parameters():
         weight.data *= 12 if weight.dim() > 1 else 1
     # A head that is tied to the embedding repeats what was said last.
     head = torch.randn(model.lm_head.weight.shape, generator=torch.Generator().manual_seed(0))
     model.lm_head.weight = torch.nn.Parameter(head)
-    return Examiner(dataclasses.replace(tiny_checkpoint, model=model), stability=False)
+    return Examiner(checkpoint, stability=False)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,8 @@ def test_a_text_that_ends_early_is_cut_at_its_end_and_keeps_no_padding(examiner:
 
     class Ready:
         """Writes what stands here."""
+
+        lm_head = torch.nn.Linear(1, 1)
 
         def generate(self, input_ids: torch.Tensor, **given: Any) -> torch.Tensor:
             assert input_ids.tolist() == [[padding, 50, 51], [60, 61, 62]]
@@ -118,3 +122,34 @@ def test_logits_beside_others_differ_by_rounding_only(
                 use_cache=True,
             ).logits[0, -1]
             np.testing.assert_allclose(row.numpy(), alone.numpy(), atol=1e-4)
+
+
+def test_replies_beside_others_are_those_given_alone(
+    examiner: Examiner, looks: list[Look], draw: Draw
+) -> None:
+    reports = [
+        examiner.report(draw(*size, seed=seed), look, examiner.speak(look))
+        for seed, (size, look) in enumerate(zip(SIZES, looks, strict=True))
+    ]
+    earlier = [Turn("Is it real?", "The examination found it to be so."), Turn("Sure?")]
+    asked = [
+        (looks[0], reports[0], [Turn("Where?")]),
+        (looks[1], reports[1], [Turn("Why do you think so, of all that was read?")]),
+        (looks[0], reports[0], [Turn("When was it taken?")]),
+        (looks[0], reports[0], earlier),
+        (looks[4], reports[4], [Turn("?")]),
+    ]
+    before = [look.cache.get_seq_length() for look in looks]
+    together = examiner.chat_many(asked)
+    assert [look.cache.get_seq_length() for look in looks] == before
+    alone = [examiner.chat(*one) for one in asked]
+    assert [words.text for words in together] == [words.text for words in alone]
+    assert [words.count for words in together] == [words.count for words in alone]
+    assert len({words.text for words in alone}) == len(alone)
+
+
+def test_a_picture_is_never_read_from_its_placeholders(
+    examiner: Examiner, looks: list[Look]
+) -> None:
+    with pytest.raises(ValueError, match="leaves the look's prompt at token 0"):
+        remembered(examiner.model, [looks[0].tokens], [looks[0].cache], [[1, 2, 3]])

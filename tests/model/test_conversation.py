@@ -9,8 +9,10 @@ from morelli.data_pipeline.report import Report
 from morelli.data_pipeline.schema import Verdict
 from morelli.model.checkpoint import Checkpoint
 from morelli.model.conversation import MAX_QUESTION, MAX_TURNS, Turn, shown
-from morelli.model.examiner import MAX_REPLY, Examiner, Look
-from morelli.model.follow_up import conversation, plain, shared_prefix
+from morelli.model.examiner import MAX_REPLY, Examiner
+from morelli.model.follow_up import conversation, plain
+from morelli.model.look import Look
+from morelli.model.reading_on import shared_prefix
 
 Draw = Callable[..., Picture]
 

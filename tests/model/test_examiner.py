@@ -11,7 +11,7 @@ from morelli.data_pipeline.report import Report, ReportPaths, canonical, validat
 from morelli.data_pipeline.schema import CLASSES, Measurement, Told, Verdict
 from morelli.model import processing
 from morelli.model.calibration import Calibrator
-from morelli.model.checkpoint import Checkpoint
+from morelli.model.checkpoint import Checkpoint, CheckpointError
 from morelli.model.examiner import Examiner
 
 Draw = Callable[..., Picture]
@@ -142,3 +142,30 @@ def test_a_base_rate_outside_zero_to_one_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="between 0 and 1, got 1"):
         Examiner(tiny_checkpoint, prior=1.0)
+
+
+def test_an_operating_point_turns_the_verdict_and_stands_in_the_report(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    picture = draw(70, 70)
+    score = 1 - Examiner(tiny_checkpoint, stability=False).look(picture).probability["authentic"]
+    points = [
+        {"name": "screening", "threshold_at_even_odds": 0.01 * score},
+        {"name": "evidence", "threshold_at_even_odds": 1 - 0.01 * (1 - score)},
+    ]
+    calibrated = dataclasses.replace(
+        tiny_checkpoint, validation={"calibration": {"operating_points": points}}
+    )
+    verdicts = {}
+    for point in points:
+        examiner = Examiner(calibrated.at(point["name"]), stability=False)  # type: ignore[arg-type]
+        report = examiner.report(picture, examiner.look(picture))
+        verdicts[point["name"]] = report.verdict
+        assert report.operating_point == pytest.approx(point["threshold_at_even_odds"])
+        assert report.run["settings"]["decides at"] == point["name"]
+    assert verdicts["evidence"] in (Verdict.AUTHENTIC, Verdict.INCONCLUSIVE)
+    assert verdicts["screening"] is not Verdict.AUTHENTIC
+    with pytest.raises(CheckpointError, match=r"no operating point 'fair' \(measured: screening"):
+        calibrated.at("fair")
+    with pytest.raises(CheckpointError, match=r"measured: none.*eval calibrate"):
+        tiny_checkpoint.at("screening")

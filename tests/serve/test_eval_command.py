@@ -33,7 +33,7 @@ class Examiner:
 def columbia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a tiny Columbia tree, and put a fake examiner in the place of the real one."""
 
-    def look_at(cases: Any, checkpoint: Path | None, out: Path, words: bool) -> Path:
+    def look_at(cases: Any, checkpoint: Any, out: Path, words: bool, device: str) -> Path:
         return predict(Examiner(), "fake", cases, out, words)  # type: ignore[arg-type]
 
     monkeypatch.setattr(evaluate, "look_at", look_at)
