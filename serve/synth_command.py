@@ -49,6 +49,10 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", metavar="NAME", help="make this kind only (default: all, as they are weighted)"
     )
+    parser.add_argument(
+        "--camera", action="store_true",
+        help="photographs that were never resized only, small edits, one or two compressions",
+    )  # fmt: skip
     parser.add_argument("--kinds", action="store_true", help="list the kinds, and stop")
     parser.add_argument(
         "--part", choices=("train", "validation"), default="train",
@@ -79,7 +83,7 @@ def run_synth(args: argparse.Namespace) -> int:
 
     order = Order(
         first=args.seed, count=args.count, side=args.side, kind=args.kind,
-        format=args.format, batch=args.shard,
+        camera=args.camera, format=args.format, batch=args.shard,
     )  # fmt: skip
     try:
         pool = Pool.from_folders(args.photos, args.generated, args.part)

@@ -98,6 +98,18 @@ def _read(blue_first: NDArray[np.uint8], quads: Quads) -> Iterator[tuple[str, fl
         yield (said.txts[0], float(said.scores[0])) if said.txts else ("", 0.0)
 
 
+def written_lines(pixels: NDArray[np.uint8]) -> list[tuple[NDArray[np.float32], str]]:
+    """Return the lines of writing in (H, W, 3) RGB pixels that can be read with certainty.
+
+    Returns:
+        (4, 2) corners in pixels, from the top left clockwise as the line is read, and its words.
+    """
+    blue_first = np.ascontiguousarray(pixels[..., ::-1])
+    quads = _found(blue_first)
+    read = _read(blue_first, quads)
+    return [(quad, words) for quad, (words, sure) in zip(quads, read, strict=True) if sure >= _SURE]
+
+
 def quotable(words: str) -> str:
     """Return a stranger's words as short, plain text on one line, "" if nothing is left."""
     plain = "".join(one if one.isalnum() or one in _PLAIN else " " for one in words)

@@ -1,6 +1,7 @@
 """Forgeries of text on pages: words and characters copied, retyped, erased and inserted."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -12,6 +13,8 @@ from morelli.data_pipeline.maker.donors import Donors
 from morelli.data_pipeline.maker.fonts import draw_typeface, set_line
 from morelli.data_pipeline.maker.frame import Edited, Pixels, pick, to_pixels
 from morelli.data_pipeline.maker.lettering import like
+from morelli.data_pipeline.maker.strokes import edge_blur, strokes_of
+from morelli.data_pipeline.maker.writing import Writer, draw_writer
 
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels of the canvas."""
@@ -25,23 +28,64 @@ _LEAST_INK = 0.12
 """Share of a pixel that forged ink must cover; hairlines of small letters cover little more."""
 
 
+_CAREFUL_SHARE = 0.7
+"""How often a forger matches by eye what stands there; the others do not care."""
+
+_BLUR_OF_LETTERS = 0.35
+"""Standard deviation in pixels that the edges of letters have as they are set."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How the writing in a place looks: (3,) RGB of its ink, and the blur of its edges."""
+
+    ink: NDArray[np.float32]
+    blur: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Hand:
+    """The forger of a document: how far his letters are off those around them."""
+
+    careful: bool
+    writer: Writer
+
+    def set_off(self, rng: np.random.Generator, look: _Look) -> dict[str, float]:
+        """Draw offset from the baseline in heights, stretch, step of ink in levels, and blur."""
+        if self.careful:
+            return {
+                "offset": self.writer.draw(rng, "offset"),
+                "stretch": self.writer.draw(rng, "stretch"),
+                "ink_step": self.writer.draw(rng, "ink step"),
+                "blur": look.blur * self.writer.draw(rng, "blur ratio"),
+            }
+        return {
+            "offset": float(rng.uniform(-0.15, 0.15)),
+            "stretch": float(rng.uniform(0.85, 1.3)),
+            "ink_step": float(rng.normal(0, 15)),
+            "blur": float(rng.uniform(0.3, 1.0)),
+        }
+
+
 def document(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
     """Forge text of a page: copy, retype, erase or insert words, or copy single characters.
 
     The words are found in the pixels, so that any picture of a page will do; nothing is changed
-    where none are found.
+    where none are found. How far a careful forger is off is drawn from `writing`.
     """
     letters, words = text_boxes(host)
+    hand = _Hand(bool(rng.random() < _CAREFUL_SHARE), draw_writer(rng))
     pixels, mask = host, np.zeros(host.shape[:2], np.float32)
     done: list[dict[str, Any]] = []
     target = _ENOUGH * float(rng.uniform(0.6, 4.0))
     while words and len(done) < _MOST and float(mask.mean()) < target:
         name = pick(rng, {name: weight for name, (weight, _) in _WAYS.items()})
         boxes = letters if name == "copy characters" and len(letters) > 4 else words
-        edited = _WAYS[name][1](pixels, boxes, rng)
+        edited = _WAYS[name][1](pixels, boxes, hand, rng)
         pixels, mask = edited.pixels, np.maximum(mask, edited.alpha)
         done.append({"way": name, **edited.parameters})
-    return Edited(pixels, mask, {"outline": "words", "words": done})
+    drawn = {"outline": "words", "careful": hand.careful, "writer": hand.writer.number}
+    return Edited(pixels, mask, {**drawn, "words": done})
 
 
 def text_boxes(pixels: Pixels) -> tuple[list[Box], list[Box]]:
@@ -123,50 +167,53 @@ def _covered(shape: tuple[int, ...], *boxes: Box) -> NDArray[np.float32]:
     return mask
 
 
-def _ink_of(view: Pixels) -> NDArray[np.float32]:
-    """Return the colour of a word's strokes."""
+def _look_of(pixels: Pixels, box: Box) -> _Look:
+    """Measure the writing in a box."""
+    view = np.ascontiguousarray(pixels[box[1] : box[3], box[0] : box[2]])
     grey = view.mean(axis=2)
-    return np.asarray(np.median(view[grey <= np.percentile(grey, 5)], axis=0), np.float32)
+    ink = np.asarray(np.median(view[grey <= np.percentile(grey, 5)], axis=0), np.float32)
+    strokes = strokes_of(view)
+    return _Look(ink, edge_blur(view, strokes.contrast) if strokes is not None else 0.7)
 
 
-def _erase(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+def _erase(pixels: Pixels, boxes: list[Box], _: _Hand, rng: np.random.Generator) -> Edited:
     box = _widened(_drawn_box(rng, boxes), 3, pixels.shape)
     wiped, drawn = _wipe(pixels, box, rng)
     return Edited(wiped, _covered(pixels.shape, box), {"box": list(box), **drawn})
 
 
-def _write(pixels: Pixels, box: Box, ink: NDArray[np.float32], rng: np.random.Generator) -> Edited:
+def _write(pixels: Pixels, box: Box, look: _Look, hand: _Hand, rng: np.random.Generator) -> Edited:
     """Set new text into a box in the manner of what stood there; the mask is its strokes."""
     x0, y0, x1, y1 = box
     height = y1 - y0
     words = like(rng, max(2, round((x1 - x0) / (0.6 * height))))
-    face = draw_typeface(rng)
-    size = max(7, round(height * rng.uniform(1.0, 1.35)))
-    strokes = set_line(words, face, size)
-    wanted = min(strokes.shape[1], pixels.shape[1] - x0, round(1.05 * (x1 - x0)) + 2)
-    scale = wanted / strokes.shape[1]
-    shape = (max(4, wanted), max(4, round(strokes.shape[0] * min(1.0, scale * 1.15))))
+    face, off = draw_typeface(rng), hand.set_off(rng, look)
+    tall = max(6, round(height * off["stretch"]))
+    strokes = set_line(words, face, max(8, round(1.4 * tall)))
+    wanted = round(strokes.shape[1] * tall / strokes.shape[0])
+    shape = (max(4, min(wanted, pixels.shape[1] - x0, round(1.1 * (x1 - x0)) + 2)), tall)
     strokes = np.asarray(cv2.resize(strokes, shape, interpolation=cv2.INTER_AREA), np.float32)
-    blur = float(rng.uniform(0.3, 0.9))
-    soft = np.asarray(cv2.GaussianBlur(padded(strokes, 3), (0, 0), blur), np.float32)
-    shade = to_pixels(ink + rng.normal(0, 6, 3))
+    blur = np.sqrt(max(off["blur"] ** 2 - _BLUR_OF_LETTERS**2, 0.04))
+    soft = np.asarray(cv2.GaussianBlur(padded(strokes, 3), (0, 0), min(blur, 2.5)), np.float32)
+    shade = to_pixels(look.ink + off["ink_step"])
     layer = np.broadcast_to(shade, (*soft.shape, 3))
-    done = stamp(pixels, layer, soft, (y0 + (height - shape[1]) // 2 - 3, x0 - 3))
-    drawn = {"text": words, "face": face, "size": size, "blur": blur}
+    top = y1 - tall + round(off["offset"] * height)
+    done = stamp(pixels, layer, soft, (top - 3, x0 - 3))
+    drawn = {"text": words, "face": face, "height": tall, **off}
     return Edited(done.pixels, (done.alpha > _LEAST_INK).astype(np.float32), drawn)
 
 
-def _retype(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+def _retype(pixels: Pixels, boxes: list[Box], hand: _Hand, rng: np.random.Generator) -> Edited:
     box = _drawn_box(rng, boxes)
     wide = _widened(box, 3, pixels.shape)
-    ink = _ink_of(pixels[box[1] : box[3], box[0] : box[2]])
+    look = _look_of(pixels, box)
     wiped, drawn = _wipe(pixels, wide, rng)
-    done = _write(wiped, box, ink, rng)
+    done = _write(wiped, box, look, hand, rng)
     mask = np.maximum(done.alpha, _covered(pixels.shape, wide))
     return Edited(done.pixels, mask, {"box": list(wide), **drawn, **done.parameters})
 
 
-def _insert(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+def _insert(pixels: Pixels, boxes: list[Box], hand: _Hand, rng: np.random.Generator) -> Edited:
     """Write beside a word where the paper is bare; retype one if six tries find no such place."""
     for _ in range(6):
         x0, y0, x1, y1 = _drawn_box(rng, boxes)
@@ -177,13 +224,13 @@ def _insert(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edite
         if not taken:
             break
     else:
-        return _retype(pixels, boxes, rng)
-    ink = _ink_of(pixels[y0:y1, x0:x1])
-    done = _write(pixels, (start, y0, end, y1), ink, rng)
+        return _retype(pixels, boxes, hand, rng)
+    look = _look_of(pixels, (x0, y0, x1, y1))
+    done = _write(pixels, (start, y0, end, y1), look, hand, rng)
     return Edited(done.pixels, done.alpha, {"start": start, **done.parameters})
 
 
-def _copy(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
+def _copy(pixels: Pixels, boxes: list[Box], hand: _Hand, rng: np.random.Generator) -> Edited:
     """Lay a copy of one box over another, the one of twelve drawn that is most of its size."""
     source = _drawn_box(rng, boxes)
     others = [box for box in (_drawn_box(rng, boxes) for _ in range(12)) if box != source]
@@ -192,14 +239,19 @@ def _copy(pixels: Pixels, boxes: list[Box], rng: np.random.Generator) -> Edited:
     wide = _widened(goal, 2, pixels.shape)
     wiped, drawn = _wipe(pixels, wide, rng)
     patch = pixels[y0:y1, x0:x1]
-    corner = (min(wide[1], pixels.shape[0] - patch.shape[0]), wide[0])
+    offset = hand.set_off(rng, _look_of(pixels, source))["offset"]
+    top = wide[3] - patch.shape[0] + round(offset * (goal[3] - goal[1]))
+    corner = (max(0, min(top, pixels.shape[0] - patch.shape[0])), wide[0])
     whole = np.ones(patch.shape[:2], np.float32)
     done = stamp(wiped, patch, whole, corner)
     mask = np.maximum(done.alpha, _covered(pixels.shape, wide))
-    return Edited(done.pixels, mask, {"from": list(source), "to": list(wide), **drawn})
+    drawn |= {"from": list(source), "to": list(wide), "offset": offset}
+    return Edited(done.pixels, mask, drawn)
 
 
-_WAYS: dict[str, tuple[float, Callable[[Pixels, list[Box], np.random.Generator], Edited]]] = {
+_Way = Callable[[Pixels, list[Box], _Hand, np.random.Generator], Edited]
+
+_WAYS: dict[str, tuple[float, _Way]] = {
     "retype": (0.35, _retype),
     "copy words": (0.2, _copy),
     "copy characters": (0.2, _copy),

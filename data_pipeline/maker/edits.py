@@ -18,13 +18,10 @@ from morelli.data_pipeline.maker.blending import (
     rest,
     retouched_border,
     set_object,
-    stamp,
-    window_of,
 )
 from morelli.data_pipeline.maker.documents import document
 from morelli.data_pipeline.maker.donors import Donors, Patch
 from morelli.data_pipeline.maker.face_swaps import face
-from morelli.data_pipeline.maker.fonts import draw_typeface, set_line
 from morelli.data_pipeline.maker.frame import (
     Alpha,
     Edited,
@@ -35,7 +32,7 @@ from morelli.data_pipeline.maker.frame import (
     span,
     to_pixels,
 )
-from morelli.data_pipeline.maker.lettering import phrase
+from morelli.data_pipeline.maker.inscriptions import retyped, text
 from morelli.data_pipeline.maker.regeneration import regenerated
 from morelli.data_pipeline.maker.regions import OBJECT_LIKE, draw_share, region
 from morelli.data_pipeline.maker.retouch import RETOUCHES, Filter, regenerate
@@ -55,9 +52,6 @@ _SHADOW_SHARE = {"stands": 0.45, "floats": 0.06}
 
 _RETOUCHED_SHARE = 0.35
 """How often the border of a copy is retouched after it was pasted."""
-
-_LARGEST_PAGE = 640
-"""Pixels of the canvas that letters are sized by: those on a large photograph are no larger."""
 
 
 def splice(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
@@ -110,9 +104,20 @@ def copy_move(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     return Edited(pixels, alpha, {**drawn, "copies": copies}, source * (1 - alpha))
 
 
+_REMOVALS = {"telea": 0.12, "navier_stokes": 0.13, "exemplar": 0.45, "clone": 0.3}
+
+
 def removal(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     """Remove a part: diffusion, exemplar patches, or background cloned over it."""
-    method = pick(rng, {"telea": 0.12, "navier_stokes": 0.13, "exemplar": 0.45, "clone": 0.3})
+    return _removed(host, donors, rng, pick(rng, _REMOVALS))
+
+
+def exemplar_fill(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
+    """Remove a part and fill the hole with exemplar patches of what surrounds it."""
+    return _removed(host, donors, rng, "exemplar")
+
+
+def _removed(host: Pixels, donors: Donors, rng: np.random.Generator, method: str) -> Edited:
     diffused = method in ("telea", "navier_stokes")
     share = min(draw_share(rng, host), 0.05 if diffused else 0.18)
     hole, drawn = region(rng, host, donors, share, (*OBJECT_LIKE, "stroke", "box"))
@@ -141,14 +146,26 @@ def retouch(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     return Edited(edited.pixels, edited.alpha, {**drawn, "filter": name, **edited.parameters})
 
 
+_GENERATIONS = {"object": 0.3, "region": 0.15, "redrawn": 0.3, "refilled": 0.25}
+
+
 def local_generation(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
     """Put a generator's work into a photograph: an object, a region, or a part drawn anew.
 
     `redrawn` keeps what was there, as an image-to-image model does; `refilled` first replaces it
     by its surroundings, as generative fill does.
     """
+    return _generated(host, donors, rng, pick(rng, _GENERATIONS))
+
+
+def generated_donor(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:
+    """Put an object or a region of a generator's output into a photograph."""
+    chosen = {way: weight for way, weight in _GENERATIONS.items() if way in ("object", "region")}
+    return _generated(host, donors, rng, pick(rng, chosen))
+
+
+def _generated(host: Pixels, donors: Donors, rng: np.random.Generator, choice: str) -> Edited:
     share = draw_share(rng, host)
-    choice = pick(rng, {"object": 0.3, "region": 0.15, "redrawn": 0.3, "refilled": 0.25})
     if choice == "object":
         area = share * host.shape[0] * host.shape[1]
         done = _joined(rng, host, donors.patch(rng, area, generated=True))
@@ -165,27 +182,6 @@ def local_generation(host: Pixels, donors: Donors, rng: np.random.Generator) -> 
     return Edited(done.pixels, done.alpha, {"way": choice, **drawn, **donor, **done.parameters})
 
 
-def text(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
-    """Write words or numbers on the picture, on its bare surface or over a wiped line."""
-    pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
-    lines = []
-    for _line in range(int(rng.integers(1, 4))):
-        size = round(log_uniform(rng, 0.05, 0.2) * min(host.shape[0], _LARGEST_PAGE))
-        words, weight, face = phrase(rng), int(rng.integers(0, 2 + size // 24)), draw_typeface(rng)
-        letters = _fitted(set_line(words, face, size, weight), host.shape[1])
-        corner = place(rng, host.shape, letters.shape)
-        wiped = bool(rng.random() < 0.5)
-        if wiped:
-            pixels = _wiped(rng, pixels, letters.shape, corner)
-        done = _inked(rng, pixels, letters, corner)
-        pixels, alpha = done.pixels, np.maximum(alpha, done.alpha)
-        if wiped:
-            alpha[window_of(host.shape, letters.shape, corner)] = 1.0
-        line = {"text": words, "face": face, "size": size, "weight": weight, "wiped": wiped}
-        lines.append({**line, "corner": list(corner), **done.parameters})
-    return Edited(pixels, alpha, {"lines": lines})
-
-
 EDITS: dict[str, Edit] = {
     "splice": splice,
     "composite": composite,
@@ -197,8 +193,14 @@ EDITS: dict[str, Edit] = {
     "face": face,
     "text": text,
     "document": document,
+    "exemplar_fill": exemplar_fill,
+    "generated_donor": generated_donor,
+    "retyped": retyped,
 }
-"""Every family by the name that `Made.kind` carries; how often each is drawn stands in `kinds`."""
+"""Every family by the name that `Made.kind` carries; how often each is drawn stands in `kinds`.
+
+The last three are parts of others, for validation sets that score them apart.
+"""
 
 
 def _joined(rng: np.random.Generator, host: Pixels, patch: Patch) -> Edited:
@@ -331,45 +333,3 @@ def _jittered(
     jitter = {"filter": "jitter", "angle": angle, "scale": scale, "gain": gain}
     shifted = {"shift": [float(part) for part in shift]}
     return Edited(done.pixels, done.alpha, {**drawn, **jitter, **shifted, **done.parameters})
-
-
-def _fitted(letters: Alpha, width: int) -> Alpha:
-    """Shrink a line of text that is wider than nine tenths of the canvas."""
-    factor = min(1.0, 0.9 * width / letters.shape[1])
-    if factor == 1.0:
-        return letters
-    size = (round(letters.shape[1] * factor), max(4, round(letters.shape[0] * factor)))
-    return np.asarray(cv2.resize(letters, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _wiped(
-    rng: np.random.Generator, pixels: Pixels, size: tuple[int, ...], corner: tuple[int, int]
-) -> Pixels:
-    """Cover a box with a smooth surface in the colours of its rim, with a little noise."""
-    window = window_of(pixels.shape, size, corner)
-    view = pixels[window]
-    rim = np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]]).astype(np.float32)
-    ramp = np.linspace(0, 1, view.shape[1], dtype=np.float32)[None, :, None]
-    left, right = np.median(view[:, 0], axis=0), np.median(view[:, -1], axis=0)
-    surface = left + (right - left) * ramp if rng.random() < 0.5 else np.median(rim, axis=0)
-    sigma = float(rng.uniform(0, 3))
-    noise = sigma * rng.standard_normal(view.shape, dtype=np.float32)
-    wiped = pixels.copy()
-    wiped[window] = to_pixels(surface + noise)
-    return wiped
-
-
-def _inked(
-    rng: np.random.Generator, pixels: Pixels, letters: Alpha, corner: tuple[int, int]
-) -> Edited:
-    """Write letters in a colour that can be read there; the mask is the strokes."""
-    below = float(pixels[window_of(pixels.shape, letters.shape, corner)].mean())
-    grey = rng.uniform(0, 60) if below > 110 else rng.uniform(190, 255)
-    ink = to_pixels(grey + (rng.normal(0, 25, 3) if rng.random() < 0.4 else np.zeros(3)))
-    opacity, blur = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0.3, 1.0))
-    soft = np.asarray(cv2.GaussianBlur(padded(letters, 4), (0, 0), blur), np.float32)
-    layer = np.broadcast_to(ink, (*soft.shape, 3))
-    done = stamp(pixels, layer, soft * np.float32(opacity), (corner[0] - 4, corner[1] - 4))
-    strokes = (done.alpha > 0.25 * opacity).astype(np.float32)
-    drawn = {"ink": [int(part) for part in ink], "opacity": opacity, "blur": blur}
-    return Edited(done.pixels, strokes, drawn)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from morelli.data_pipeline.maker.frame import Alpha, Pixels, log_uniform, pick, to_pixels
+from morelli.data_pipeline.maker.print_scan import at_an_angle, draw_print, print_and_capture
 
 FILTERS = {
     "nearest": cv2.INTER_NEAREST,
@@ -29,12 +30,22 @@ _STEP_WEIGHTS = {
     "sharpen": 0.06,
     "tone": 0.08,
     "noise": 0.06,
+    "print": 0.02,
 }
 _FORMAT_WEIGHTS = {"JPEG": 0.8, "PNG": 0.12, "WEBP": 0.08}
 _REAL_TABLES = 0.35
 """How often a JPEG takes the quantisation tables of a real camera or editor."""
 
-_WAY_WEIGHTS = {"direct": 0.15, "again": 0.2, "social": 0.22, "screenshot": 0.08, "any": 0.35}
+_WAY_WEIGHTS = {
+    "direct": 0.15,
+    "again": 0.2,
+    "social": 0.22,
+    "screenshot": 0.08,
+    "printed": 0.03,
+    "any": 0.32,
+}
+_PRINTED_PAGE_SHARE = 0.2
+"""How often a page comes as a print that was scanned or photographed; photographs seldom do."""
 
 Table = tuple[tuple[int, ...], ...]
 """Quantisation tables of a JPEG, 64 numbers each in reading order: brightness, then colours."""
@@ -101,6 +112,7 @@ _DRAWS: dict[str, Callable[[np.random.Generator], dict[str, Any]]] = {
         "sigma": float(rng.uniform(0.5, 4.0)),
         "seed": int(rng.integers(1 << 31)),
     },
+    "print": draw_print,
 }
 
 
@@ -119,20 +131,23 @@ def draw_format(rng: np.random.Generator, tables: Sequence[Table] = ()) -> Step:
     return Step(name, _DRAWS["webp"](rng) if name == "WEBP" else {})
 
 
-def draw_way(rng: np.random.Generator, tables: Sequence[Table]) -> tuple[list[Step], Step]:
+def draw_way(
+    rng: np.random.Generator, tables: Sequence[Table], page: bool = False
+) -> tuple[list[Step], Step]:
     """Draw the way of a picture from the editor to us; it knows nothing of the class.
 
     Direct; compressed again on another grid; through a social network, which shrinks, sharpens
-    and compresses; as a screenshot; or any steps.
+    and compresses; as a screenshot; printed and captured again; or any steps.
 
     Args:
         rng: the source of every draw.
         tables: quantisation tables of real files, see `draw_jpeg`.
+        page: whether it is a picture of a page, which is printed more often.
 
     Returns:
         The steps, and the format of the file at the end.
     """
-    way = pick(rng, _WAY_WEIGHTS)
+    way = "printed" if page and rng.random() < _PRINTED_PAGE_SHARE else pick(rng, _WAY_WEIGHTS)
     saved = [Step("jpeg", draw_jpeg(rng, tables))]
     if way == "direct":
         return [], draw_format(rng, tables)
@@ -150,6 +165,8 @@ def draw_way(rng: np.random.Generator, tables: Sequence[Table]) -> tuple[list[St
         steps = [*saved, Step("resize", shown)]
         shot = Step("PNG", {}) if rng.random() < 0.6 else Step("JPEG", draw_jpeg(rng))
         return steps, shot
+    if way == "printed":
+        return [Step("print", _DRAWS["print"](rng))], draw_format(rng, tables)
     return draw_steps(rng), draw_format(rng, tables)
 
 
@@ -216,6 +233,7 @@ _PIXELWISE: dict[str, Callable[[Pixels, dict[str, Any]], Pixels]] = {
     "sharpen": _sharpen,
     "tone": _tone,
     "noise": _noise,
+    "print": print_and_capture,
 }
 
 
@@ -249,6 +267,8 @@ def apply_steps(pixels: Pixels, alpha: Alpha, steps: list[Step]) -> tuple[Pixels
             alpha = alpha[top : height - bottom, left : width - right]
         else:
             pixels = _PIXELWISE[step.name](pixels, step.parameters)
+            if step.name == "print":
+                alpha = np.asarray(at_an_angle(alpha, step.parameters), np.float32)
     return pixels, alpha
 
 

@@ -19,7 +19,10 @@ Change = Callable[[Pixels, Pool, np.random.Generator], tuple[Pixels, dict[str, A
 CHANGES: dict[str, Change] = {"reprocessed": reprocess, "upsampled": upsample}
 """What leaves no camera pixel in a photograph; the result is synthetic."""
 
-_UNCHANGED = {"untouched": Verdict.AUTHENTIC, "generated": Verdict.SYNTHETIC}
+UNTOUCHED = {"untouched": Verdict.AUTHENTIC, "page": Verdict.AUTHENTIC}
+"""What shows nothing but what was captured."""
+
+_UNCHANGED = {**UNTOUCHED, "generated": Verdict.SYNTHETIC}
 
 KINDS = (*_UNCHANGED, *CHANGES, *EDITS)
 """Every value of `Made.kind`."""
@@ -64,6 +67,7 @@ def summary_of(kind: str) -> str:
     if made is None:
         return {
             "untouched": "A photograph or page as it is.",
+            "page": "A page as it is.",
             "generated": "A generator's output as it is.",
         }[kind]
     return (made.__doc__ or "").split("\n")[0]

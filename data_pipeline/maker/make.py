@@ -74,6 +74,7 @@ def make(
     side: int | None = None,
     kind: str | None = None,
     verdict: Verdict | None = None,
+    camera: bool = False,
 ) -> Made:
     """Make one picture; the same arguments give the same bytes.
 
@@ -83,16 +84,18 @@ def make(
         side: height and width of the finished picture in pixels; None draws 256 to 768 each.
         kind: one of `kinds.KINDS`; None draws one that fits `verdict`.
         verdict: one of `schema.CLASSES`; None draws 35 % authentic, 50 % tampered, 15 % synthetic.
+        camera: a photograph whose pixels nobody ever resized, compressed once or twice in an
+            ordinary way, with an edit of 0.5 to 10 % of it.
 
     Raises:
         ValueError: an unknown kind, one that contradicts `verdict`, or one that this pool has
-            nothing for: a generated picture, a face.
+            nothing for: a generated picture, a face, a photograph as the camera wrote it.
         OSError: a source cannot be read.
     """
     # Three streams that share no numbers, and a plan that no failed attempt can select: or sizes,
     # formats and qualities would tell the label. Numpy pads short seeds with zeros, so [seed]
     # and [seed, 0] would be one stream.
-    plan = draw_plan(np.random.default_rng([seed, 1]), pool, side)
+    plan = draw_plan(np.random.default_rng([seed, 1]), pool, side, camera)
     label = draw_verdict(np.random.default_rng([seed, 2]), pool, kind, verdict)
     if kind == "face":
         plan = replace(plan, portrait=True, page=False)
@@ -136,7 +139,8 @@ def _attempt(pool: Pool, rng: np.random.Generator, plan: Plan, kind: str) -> Mad
     pixels, layers, corner = _final_crop(rng, pixels, layers, plan)
     mask = layers[..., 0] >= 0.5
     origin = (layers[..., 1] >= 0.5) & ~mask if edited.origin is not None else None
-    if kind in EDITS and not _least_share(mask) <= float(mask.mean()) <= _LARGEST_SHARE:
+    least, most = plan.areas or (_least_share(mask), _LARGEST_SHARE)
+    if kind in EDITS and not least <= float(mask.mean()) <= most:
         return None
     data = encode(pixels, plan.file)
     parameters = {
@@ -173,7 +177,7 @@ def _host(
     if kind == "generated":
         return plan.reference, pool.read(plan.reference), None
     size = size_before(plan.later, plan.height, plan.width)
-    if kind == "document" or (kind not in EDITS and plan.page):
+    if kind in ("document", "page") or (kind not in EDITS and plan.page):
         height, width = (
             min(_LARGEST_PAGE, round(length / min(1.0, plan.scale))) for length in size
         )

@@ -15,6 +15,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import IFD, Base
 
 from morelli.data_pipeline.maker.faces import face_folder, read_faces
 from morelli.data_pipeline.maker.frame import Alpha, Pixels
@@ -30,6 +31,14 @@ REGENERATORS: dict[Part, str] = {"train": "nearest", "validation": "subpixel"}
 _VALIDATION_PERCENT = 15
 _SMALLEST_SIDE = 192
 _LARGEST_AREA = 12_000_000
+_EDITORS = re.compile(
+    r"photoshop|adobe|gimp|lightroom|picasa|acdsee|paint|aperture|photos|imagemagick|irfan",
+    re.IGNORECASE,
+)
+_AS_PUBLISHED = "original bytes"
+"""What the column `processing` says of files that nobody touched after they were collected."""
+
+_BLOCK = 8
 _EDITS_OF_PHOTOGRAPHS = re.compile(r"face swap|brushnet|fill|outpaint|seedvr", re.IGNORECASE)
 _NATIVE_FOLDER = "camera_native_crops"
 _FOLDER_WEIGHTS = {_NATIVE_FOLDER: 3.0, "imagenet_samples": 0.5}
@@ -76,8 +85,28 @@ def _source(folder: Path, row: dict[str, str], key: str) -> Source:
         key=" ".join(key.lower().split()),
         side=min(int(row["width"]), int(row["height"])),
         weight=_FOLDER_WEIGHTS.get(top, 1.0),
-        native=top == _NATIVE_FOLDER,
+        native=top == _NATIVE_FOLDER or _as_written(folder / row["path"], row),
     )
+
+
+def _as_written(path: Path, row: dict[str, str]) -> bool:
+    """Tell whether a file has the size that its camera noted in it, and no editor's name.
+
+    Programs that shrink pictures often correct what was noted; but cameras write whole blocks of
+    pixels, and those programs do not.
+    """
+    if row.get("processing") != _AS_PUBLISHED or not row.get("camera"):
+        return False
+    if _EDITORS.search(row.get("software", "")):
+        return False
+    try:
+        with Image.open(path) as image:
+            noted = image.getexif().get_ifd(IFD.Exif)
+            whole = image.width % _BLOCK == 0 and image.height % _BLOCK == 0
+            size = noted.get(Base.ExifImageWidth), noted.get(Base.ExifImageHeight)
+            return whole and size == image.size
+    except (OSError, SyntaxError):
+        return False
 
 
 class Pool:

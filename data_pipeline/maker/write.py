@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from morelli.data_pipeline.maker.kinds import draw_verdict
+from morelli.data_pipeline.maker.kinds import UNTOUCHED, draw_verdict
 from morelli.data_pipeline.maker.make import Made, make
 from morelli.data_pipeline.maker.pool import Pool
 from morelli.data_pipeline.maker.shards import FORMATS, Packed, Put
@@ -41,6 +41,7 @@ class Order:
         side: see `make`.
         kind: see `make`.
         verdict: see `make`.
+        camera: see `make`.
         format: a key of `shards.FORMATS`.
         batch: pictures that are written together: a shard has as many.
     """
@@ -50,6 +51,7 @@ class Order:
     side: int | None = None
     kind: str | None = None
     verdict: Verdict | None = None
+    camera: bool = False
     format: str = "folder"
     batch: int = 64
 
@@ -182,7 +184,9 @@ def _write_batch(job: _Job, folder: Path, order: Order) -> int:
     with FORMATS[order.format](folder, number) as put:
         for seed in seeds:
             try:
-                made = make(_shared["pool"], seed, order.side, order.kind, order.verdict)
+                made = make(
+                    _shared["pool"], seed, order.side, order.kind, order.verdict, order.camera
+                )
             except (OSError, ValueError) as error:
                 rows.append({"failure": str(error).replace("\n", " "), "seed": seed})
                 continue
@@ -199,7 +203,7 @@ def _row(made: Made, seed: int, put: Put) -> dict[str, Any]:
         id=name,
         image=Path(name + _SUFFIXES[made.format]),
         verdict=made.verdict,
-        kind=None if made.kind == "untouched" else made.kind,
+        kind=None if made.kind in UNTOUCHED else made.kind,
         source=made.parameters["key"],
     )
     record = {**sample.as_json(), "parameters": made.parameters}

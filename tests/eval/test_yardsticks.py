@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from morelli.data_pipeline.maker import KINDS
+from morelli.data_pipeline.maker.pages import PAGE
+from morelli.data_pipeline.maker.pool import part_of
 from morelli.eval import made_sets, yardsticks
 from morelli.eval.evaluate import Selection
 from morelli.eval.predict import predict
@@ -39,9 +42,9 @@ def test_missing_predictions_are_one_line_and_exit_status_one(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_made_set_is_made_once(
-    tmp_path: Path, paint: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def photos(tmp_path: Path, paint: Any) -> Path:
+    """Photographs that are generated pictures, too."""
     photos = tmp_path / "photos"
     lines = ["path,source,camera,width,height,label,generator"]
     for number in range(40):
@@ -50,8 +53,44 @@ def test_a_made_set_is_made_once(
         image.save(photos / f"{number}.jpg")
         lines.append(f"{number}.jpg,s{number},c{number},400,400,synthetic,g")
     (photos / "manifest.csv").write_text("\n".join(lines) + "\n")
-    monkeypatch.setattr(made_sets, "MADE_SETS", {"made": (200, 3)})
-    made = list(made_sets.made_items(photos, photos, tmp_path / "made", "made"))
-    assert len(made) == 3
-    again = made_sets.made_items(photos / "gone", photos, tmp_path / "made", "made")
+    return photos
+
+
+def test_a_made_set_is_made_once_and_holds_what_it_says(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = made_sets.MadeSet(200, {"copy_move": 2, "untouched": 1, "page": 1})
+    monkeypatch.setattr(made_sets, "MADE_SETS", {"made, small": wanted})
+    made = list(made_sets.made_items(photos, photos, tmp_path / "made", "made, small"))
+    assert wanted.count == len({item.sample.id for item in made}) == 4
+    assert [item.sample.kind for item in made] == ["copy_move", "copy_move", None, None]
+    keys = {item.sample.source for item in made} - {PAGE}
+    assert keys
+    assert {part_of(key) for key in keys} == {"validation"}
+    again = made_sets.made_items(photos / "gone", photos, tmp_path / "made", "made, small")
     assert [item.sample for item in again] == [item.sample for item in made]
+
+
+def test_a_made_set_that_was_stopped_goes_on(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = made_sets.MadeSet(200, {"copy_move": 2, "untouched": 2})
+    monkeypatch.setattr(made_sets, "MADE_SETS", {"made": wanted})
+    before = list(made_sets.made_items(photos, photos, tmp_path / "made", "made"))
+    (tmp_path / "made/made/untouched/manifest.jsonl").unlink()
+    (tmp_path / "made/made/untouched/rows/000001.jsonl").unlink()
+    kept = (tmp_path / "made/made/copy_move/manifest.jsonl").stat().st_mtime_ns
+    after = list(made_sets.made_items(photos, photos, tmp_path / "made", "made"))
+    assert [item.sample for item in after] == [item.sample for item in before]
+    assert (tmp_path / "made/made/copy_move/manifest.jsonl").stat().st_mtime_ns == kept
+
+
+def test_every_kind_of_the_sets_has_a_figure_of_its_own() -> None:
+    wanted = made_sets.MADE_SETS["made, by kind"].counts
+    forged = {"splice", "copy_move", "removal", "retouch", "document", "regenerated"}
+    assert forged <= wanted.keys()
+    camera = made_sets.MADE_SETS["made, camera resolution"]
+    assert camera.camera
+    for counts in (wanted, camera.counts):
+        assert min(counts.values()) >= 12
+        assert set(counts) <= set(KINDS)

@@ -56,6 +56,26 @@ def test_pages_differ_by_seed_and_repeat_by_seed() -> None:
     assert not np.array_equal(one[0], other[0])
 
 
+def test_every_layout_comes_up_and_only_screenshots_have_no_grain() -> None:
+    layouts = set()
+    for seed in range(40):
+        page, drawn = render_page(np.random.default_rng(seed), 200, 200)
+        layouts.add(drawn["layout"])
+        spread = page[-6:, :6].reshape(-1, 3).std(axis=0).max()
+        assert (spread == 0) == (drawn["layout"] == "screenshot")
+    assert layouts == {"letter", "receipt", "form", "card", "screenshot"}
+
+
+def test_careful_forgers_keep_closer_to_what_stands_there(donors: Donors) -> None:
+    steps: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        page, _ = render_page(rng, 240, 240)
+        done = document(page, donors, rng).parameters
+        steps[done["careful"]] += [abs(w["offset"]) for w in done["words"] if "offset" in w]
+    assert np.mean(steps[True]) < np.mean(steps[False])
+
+
 def test_every_typeface_here_sets_text() -> None:
     for name in typefaces():
         strokes = set_line("Hg 12.50", name, 20)

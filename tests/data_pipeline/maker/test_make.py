@@ -50,6 +50,34 @@ def test_every_asked_side_is_met(pool: Pool, kind: str, side: int) -> None:
         assert make(pool, seed, side, kind).pixels.shape == (side, side, 3)
 
 
+@pytest.fixture
+def camera_pool(pool: Pool) -> Pool:
+    """The same photographs as their cameras wrote them."""
+    native = [replace(source, native=True) for source in pool.photographs]
+    return Pool(native, pool.generated)
+
+
+@pytest.mark.parametrize("kind", ["exemplar_fill", "retyped", "untouched"])
+def test_a_cameras_picture_is_only_compressed_and_edited_a_little(
+    camera_pool: Pool, kind: str
+) -> None:
+    for seed in range(4):
+        made = make(camera_pool, seed, 256, kind, camera=True)
+        assert made.parameters["crop"]["scale"] == 1.0
+        steps = [*made.parameters["first"], *made.parameters["later"], made.parameters["file"]]
+        assert {step["step"].lower() for step in steps} == {"jpeg"}
+        assert len(steps) <= 2
+        assert made.parameters["page"] is None
+        if kind != "untouched":
+            assert 0.005 <= made.mask.mean() <= 0.1
+
+
+def test_a_cameras_picture_needs_one_that_is_large_enough(camera_pool: Pool, pool: Pool) -> None:
+    for sources, side in ((pool, 128), (camera_pool, 4000)):
+        with pytest.raises(ValueError, match="as its camera wrote it"):
+            make(sources, 0, side, camera=True)
+
+
 def test_without_a_side_sizes_vary_and_mask_and_pixels_agree(pool: Pool) -> None:
     made = [make(pool, seed) for seed in range(6)]
     assert len({one.pixels.shape for one in made}) > 1

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from PIL.ExifTags import IFD, Base
 
 from morelli.data_pipeline.maker.pool import Pool, Source, part_of
 
-COLUMNS = ["path", "source", "camera", "label", "generator", "width", "height"]
+COLUMNS = [
+    "path", "source", "camera", "label", "generator", "width", "height", "processing", "software",
+]  # fmt: skip
 
 
 def _manifest(folder: Path, rows: list[dict[str, str]]) -> Path:
@@ -60,6 +63,32 @@ def test_real_rows_are_photographs_and_edits_of_photographs_are_left_out(tmp_pat
     assert "generated/a/1.png" in hosts
     assert "generated/a/0.png" in made
     assert not {"generated/a/2.png"} & (hosts | made)
+
+
+def test_a_file_is_native_if_its_camera_noted_its_size_and_nobody_edited_it(tmp_path: Path) -> None:
+    rows = []
+    for name, size, noted, more in (
+        ("as written", (640, 480), (640, 480), {}),
+        ("shrunk", (640, 480), (1280, 960), {}),
+        ("shrunk and noted", (600, 391), (600, 391), {}),
+        ("edited", (640, 480), (640, 480), {"software": "Adobe Photoshop 7.0"}),
+        ("resized here", (640, 480), (640, 480), {"processing": "resized q95"}),
+        ("no camera", (640, 480), (640, 480), {"camera": "", "source": "Maker"}),
+    ):
+        row = {"path": f"{name}.jpg", "camera": "Maker", "processing": "original bytes", **more}
+        rows.append(row | {"width": str(size[0]), "height": str(size[1])})
+        exif = Image.Exif()
+        exif.get_ifd(IFD.Exif).update(
+            {Base.ExifImageWidth: noted[0], Base.ExifImageHeight: noted[1]}
+        )
+        (tmp_path / "made").mkdir(exist_ok=True)
+        Image.new("RGB", size).save(tmp_path / "made" / f"{name}.jpg", exif=exif)
+    rows.append({"path": "gone.jpg", "camera": "Maker", "processing": "original bytes"})
+    photos = _manifest(tmp_path / "photos", rows)
+    for path in (tmp_path / "made").iterdir():
+        path.rename(photos / path.name)
+    pool = Pool.from_folders(photos, None, part_of("maker"))
+    assert [one.path.stem for one in pool.photographs if one.native] == ["as written"]
 
 
 def test_about_a_seventh_of_all_keys_is_for_validation() -> None:
