@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from morelli.serve import (
+    annotate_command,
     data_command,
     demo_command,
     examine_command,
@@ -179,6 +180,12 @@ VERBS = {
         synth_command.EPILOG,
         synth_command.synth_arguments,
         synth_command.run_synth,
+    ),
+    "data annotate": Verb(
+        "write answers and conversations for a manifest, by the grammar or by a model of yours",
+        annotate_command.EPILOG,
+        annotate_command.annotate_arguments,
+        annotate_command.run_annotate,
     ),
     "data convert": Verb(
         "turn published data sets and instruction formats into a manifest, and back",
