@@ -53,8 +53,9 @@ def write_on(
     cache: Any,
     limit: int,
     stopping: Sequence[StoppingCriteria] = (),
+    temperature: float | None = None,
 ) -> list[list[int]]:
-    """Write what follows several texts, greedily, until each has come to its end.
+    """Write what follows several texts, until each has come to its end.
 
     Args:
         model: that writes.
@@ -64,6 +65,7 @@ def write_on(
             right end; it grows.
         limit: most tokens to write.
         stopping: what else may stop the writing of all of them.
+        temperature: at which tokens are drawn, by torch's generator; None takes the likeliest.
 
     Returns:
         The new tokens of each text, the end token included where it was reached.
@@ -71,14 +73,28 @@ def write_on(
     longest = max(map(len, texts))
     padding = processor.tokenizer.pad_token_id
     end = processor.tokenizer.eos_token_id
-    mask = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in texts])
+    device = model.lm_head.weight.device
+    mask = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in texts], device=device)
+    ids = [[padding] * (longest - len(t)) + list(t) for t in texts]
     written = model.generate(
-        input_ids=torch.tensor([[padding] * (longest - len(t)) + list(t) for t in texts]),
-        attention_mask=mask,
+        input_ids=torch.tensor(ids, device=device), attention_mask=mask,
         # Left to itself it would count the padding, which the memory of a shorter text does not.
         position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-        past_key_values=cache, max_new_tokens=limit, do_sample=False,
+        past_key_values=cache, max_new_tokens=limit, **_drawing(model, temperature),
         stopping_criteria=list(stopping), eos_token_id=end, pad_token_id=padding,
+        synced_gpus=False,  # a process may write alone, with the whole model
     )  # fmt: skip
     new: list[list[int]] = written[:, longest:].tolist()
     return [row[: row.index(end) + 1] if end in row else row for row in new]
+
+
+def _drawing(model: "ForgeryVLM", temperature: float | None) -> dict[str, Any]:
+    """Return how tokens are chosen, as settings of `generate`."""
+    if temperature is None:
+        return {"do_sample": False}
+    # From the whole distribution, or what is learned from were not what the model says; but a
+    # placeholder has no picture behind it.
+    return {
+        "do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0,
+        "suppress_tokens": [model.config.image_token_id],
+    }  # fmt: skip

@@ -7,12 +7,12 @@ reads, so its reward trains the mapper. The mask is decoded from each answer's o
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from datasets import Dataset
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from trl import GRPOConfig as TRLConfig
 from trl import GRPOTrainer
@@ -20,9 +20,9 @@ from trl import GRPOTrainer
 from morelli.data_pipeline.maker import Pool
 from morelli.data_pipeline.prompts import SYSTEM, question
 from morelli.model.forgery_vlm import ForgeryVLM
+from morelli.model.memory import keep_freed_memory
 from morelli.training.adapters import Rates, freeze_encoders
 from morelli.training.cases import Case, made_cases
-from morelli.training.conversations import UNKNOWN, altered_shares
 from morelli.training.feature_cache import cache_features
 from morelli.training.held_out import (
     before_training,
@@ -31,13 +31,12 @@ from morelli.training.held_out import (
     table_of,
     write_comparison,
 )
-from morelli.training.loop import forgery_vlm
-from morelli.training.losses import mask_loss
+from morelli.training.loop import forgery_vlm, forward_as
 from morelli.training.quantised import quantise_language
 from morelli.training.resuming import last_checkpoint
 from morelli.training.rewards import REWARDS, RewardWeights, constant_share
 from morelli.training.rewards.rollout import Rollout
-from morelli.training.rollouts import RolloutReader
+from morelli.training.rollouts import RolloutReader, by_identity, write_answers
 from morelli.training.run_folder import (
     CHECKPOINT,
     SETTINGS,
@@ -46,6 +45,7 @@ from morelli.training.run_folder import (
     save_checkpoint,
     write_settings,
 )
+from morelli.training.shared_prompt import Sampled, terms_of
 from morelli.training.shared_trainer import SharedTrainer
 from morelli.training.start import Start, start_from
 from morelli.training.strategy import runs_in_bf16, strategy_settings
@@ -63,10 +63,11 @@ class PolicyConfig:
 
     Attributes:
         steps: optimiser steps.
-        pictures: pictures a step and process, each with a group of answers.
+        pictures: pictures of a batch and process, each with a group of answers.
         group: answers sampled for each picture.
         most_tokens: longest answer in tokens.
         temperature: at which answers are drawn; the mapper is trained as it is read at 1.
+        accumulate: batches of a step.
         divergence: weight of the divergence from the start (beta); costs a second model pass.
         mask_weight: weight of the mask loss that is learned beside the rewards.
         low_rank_rate: learning rate of the language model's updates.
@@ -74,30 +75,35 @@ class PolicyConfig:
         warmup: steps over which the learning rates rise.
         weights: of the rewards.
         seed: of what is drawn.
+        workers: processes that make pictures ahead.
         log_steps: steps between two log lines.
         save_steps: steps between two resumable checkpoints.
         report_to: "none", "tensorboard" or "trackio".
         strategy: how several processes share the work: "ddp" or "zero2".
         precision: of matrix products, "float32" or "bfloat16"; "auto" takes what is faster.
+        recompute: as in `loop.LoopConfig`.
     """
 
     steps: int = 200
-    pictures: int = 2
-    group: int = 8
+    pictures: int = 4
+    accumulate: int = 1
+    group: int = 6
     most_tokens: int = 192
     temperature: float = 1.0
     divergence: float = 0.0
-    mask_weight: float = 0.5
-    low_rank_rate: float = 5e-5
-    full_rate: float = 5e-5
+    mask_weight: float = 1.0
+    low_rank_rate: float = 1e-4
+    full_rate: float = 2e-4
     warmup: int = 5
     weights: RewardWeights = field(default_factory=RewardWeights)
     seed: int = 0
+    workers: int = 1
     log_steps: int = 1
     save_steps: int = 25
     report_to: str = "none"
     strategy: str = "ddp"
     precision: str = "auto"
+    recompute: bool = False
 
     @property
     def rewards(self) -> dict[str, float]:
@@ -133,7 +139,11 @@ class GRPOConfig:
 
 
 class ForgeryGRPOTrainer(SharedTrainer, GRPOTrainer):  # type: ignore[misc]
-    """TRL's trainer, told of the mask: in the rewards, and in the loss."""
+    """TRL's trainer over this model: a picture is read once for all its answers, mask included.
+
+    TRL would read picture and question again for each answer, to write it, to reward it and to
+    learn from it. Its advantages, loss, logging and loop are used as they are.
+    """
 
     def __init__(self, reader: RolloutReader, mask_weight: float, **settings: Any) -> None:
         """Prepare, and cache what the encoders see.
@@ -147,15 +157,37 @@ class ForgeryGRPOTrainer(SharedTrainer, GRPOTrainer):  # type: ignore[misc]
         self.features = cache_features(reader.model, bf16=self.args.bf16)
         self._reader = reader
         self._mask_weight = mask_weight
+        self._cases: list[Case] = []
+        self._rollouts: list[Rollout] = []
+        self._rows: list[int] = []
+        self._mask_term = torch.zeros(())
+
+    def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
+        self._cases = [row["case"] for row in inputs]
+        self._rows = list(range(len(inputs)))
+        outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        # Numbers of rows, which TRL shuffles and splits with the rest.
+        return {**outputs, "row": torch.arange(len(inputs), device=outputs["advantages"].device)}
+
+    def _tokenize_prompts(self, prompts: Any) -> tuple[list[list[int]], None, dict[str, Any]]:
+        return [self._reader.prompt(case) for case in self._cases], None, {}
+
+    def _generate_single_turn(self, *_: Any, **__: Any) -> tuple[list[list[int]], None]:
+        reader = self._reader
+        reader.model.eval()
+        with reader.writing():
+            opened = {key: reader.open(case) for key, case in by_identity(self._cases).items()}
+            written = write_answers(
+                reader, self._cases, self.max_completion_length, self.temperature, opened
+            )
+            self._rollouts = reader.read(self._cases, written, opened)
+        reader.model.train(self.model.training)
+        return written, None
 
     def _calculate_rewards(
         self, inputs: list[Any], prompts: Any, completions: Any, completion_ids_list: Any
     ) -> Tensor:
-        cases = [row["case"] for row in inputs]
-        self._reader.model.eval()
-        rollouts = self._reader.read(cases, completion_ids_list)
-        self._reader.model.train(self.model.training)
-        rows = [{**row, "rollout": r} for row, r in zip(inputs, rollouts, strict=True)]
+        rows = [{**row, "rollout": r} for row, r in zip(inputs, self._rollouts, strict=True)]
         rewards: Tensor = super()._calculate_rewards(
             rows, prompts, completions, completion_ids_list
         )
@@ -166,62 +198,40 @@ class ForgeryGRPOTrainer(SharedTrainer, GRPOTrainer):  # type: ignore[misc]
             self._metrics[mode][f"rewards/{name}/constant_groups"].append(float(share))
         return rewards
 
-    def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
-        outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        truth = self._targets([row["case"] for row in inputs])
-        return {**outputs, "mask_truth": truth.to(outputs["completion_ids"].device)}
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int, **_: Any
+    ) -> tuple[Tensor, Tensor, None]:
+        lengths = attention_mask[:, -logits_to_keep:].sum(1).tolist()
+        rows = zip(input_ids[:, -logits_to_keep:].tolist(), lengths, strict=True)
+        answers = [tuple(row[:length]) for row, length in rows]
+        groups: dict[int, list[int]] = {}
+        for place, row in enumerate(self._rows):
+            groups.setdefault(id(self._cases[row]), []).append(place)
+        sampled = [
+            Sampled(self._cases[self._rows[places[0]]], tuple(answers[place] for place in places))
+            for places in groups.values()
+        ]
+        with self.accelerator.autocast(), forward_as(self._reader.model, self._terms):
+            found, entropies, self._mask_term = model(sampled=sampled)
+        order = torch.tensor([place for places in groups.values() for place in places]).argsort()
+        wider = (0, logits_to_keep - found.shape[1])
+        return functional.pad(found, wider)[order], functional.pad(entropies, wider)[order], None
 
-    def _targets(self, cases: Sequence[Case]) -> Tensor:
-        """Return the (B, T, h, w) shares of altered pixels, `UNKNOWN` where nobody knows."""
-        made = {id(case): altered_shares(case, self._reader.processor) for case in cases}
-        shares = [torch.from_numpy(made[id(case)]) for case in cases]
-        return pad_sequence(shares, batch_first=True, padding_value=UNKNOWN)
+    def _terms(self, sampled: Sequence[Sampled]) -> tuple[Tensor, Tensor, Tensor]:
+        found = [terms_of(self._reader, one, self.temperature) for one in sampled]
+        chances = [row for one in found for row in one.log_probabilities]
+        entropies = [row for one in found for row in one.entropies]
+        mask = torch.stack([one.mask for one in found]).mean()
+        return pad_sequence(chances, True), pad_sequence(entropies, True), mask
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        seen: dict[str, Any] = {}
-        core = self._reader.model
-        hook = core.model.register_forward_hook(lambda _, __, output: seen.update(output=output))
-        core.__dict__["get_output_embeddings"] = lambda: _head_of(core)
-        try:
-            loss: Tensor = super()._compute_loss(model, inputs)
-        finally:
-            hook.remove()
-            del core.__dict__["get_output_embeddings"]
-        term = _mask_term(core, seen["output"], inputs)
+        self._rows = inputs["row"].tolist()
+        loss: Tensor = super()._compute_loss(model, inputs)
         mode = "train" if self.model.training else "eval"
-        self._metrics[mode]["mask_loss"].append(float(term.detach()))
+        self._metrics[mode]["mask_loss"].append(float(self._mask_term.detach()))
         # TRL's own loss is divided by the accumulation already.
         share = self.current_gradient_accumulation_steps if self.model.training else 1
-        return loss + self._mask_weight * term / share
-
-
-def _head_of(model: ForgeryVLM) -> Any:
-    """Return the language head as TRL reads it, weight and bias, the trained token put in.
-
-    PEFT wraps a head that is tied to an embedding of which one row learns; the wrapper has no bias,
-    and its weight is that of before.
-    """
-    head = model.lm_head
-    layer = getattr(head, "token_adapter", None)
-    if layer is None:
-        return head
-    return SimpleNamespace(weight=layer.get_merged_weights(layer.active_adapters), bias=None)
-
-
-def _mask_term(model: ForgeryVLM, output: Any, inputs: dict[str, Any]) -> Tensor:
-    """Return the mask loss of the answers that say `<seg>` and whose true mask is known."""
-    ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1)
-    said = ids == model.config.seg_token_id
-    first = said.int().argmax(1)
-    rows = torch.arange(len(ids), device=ids.device)
-    features = output.features
-    logits = model.decode_masks(features, output.last_hidden_state[rows, first])
-    tiles = features.view > 0
-    picture, tile = features.picture[tiles], features.view[tiles] - 1
-    target = inputs["mask_truth"][picture, tile]
-    use = said.any(1)[picture][:, None, None] & (target != UNKNOWN)
-    terms = mask_loss(logits, target.clamp(min=0), use)
-    return terms.cross_entropy + 0.5 * terms.dice
+        return loss + self._mask_weight * self._mask_term / share
 
 
 def prompts_of(cases: Sequence[Case]) -> Dataset:
@@ -229,7 +239,7 @@ def prompts_of(cases: Sequence[Case]) -> Dataset:
 
     def rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         drawn = [cases[index] for index in batch["index"]]
-        return {"prompt": [_prompt(case) for case in drawn], "image": drawn, "case": drawn}
+        return {"prompt": [_prompt(case) for case in drawn], "case": drawn}
 
     return Dataset.from_dict({"index": list(range(len(cases)))}).with_transform(rows)
 
@@ -271,7 +281,7 @@ def trainer_of(
     freeze_encoders(model)
     _freeze_idle_heads(model)
     return ForgeryGRPOTrainer(
-        RolloutReader(model, start.processor, start.calibrator),
+        RolloutReader(model, start.processor, start.calibrator, runs_in_bf16(config.precision)),
         config.mask_weight,
         strategy=config.strategy,
         optimizer_of=Rates(config.low_rank_rate, config.full_rate, decay=0.0).optimizer,
@@ -287,18 +297,19 @@ def trainer_of(
 def _arguments(out: Path, config: PolicyConfig) -> TRLConfig:
     return TRLConfig(
         output_dir=str(out), max_steps=config.steps, use_cpu=not torch.cuda.is_available(),
-        per_device_train_batch_size=config.group, num_generations=config.group,
-        gradient_accumulation_steps=config.pictures, steps_per_generation=1,
+        per_device_train_batch_size=config.pictures * config.group,
+        num_generations=config.group, steps_per_generation=1,
+        gradient_accumulation_steps=config.accumulate,
         max_completion_length=config.most_tokens, temperature=config.temperature,
         beta=config.divergence, loss_type="grpo", reward_weights=list(config.rewards.values()),
-        multi_objective_aggregation="normalize_then_sum", gradient_checkpointing=False,
+        multi_objective_aggregation="normalize_then_sum",
+        activation_checkpointing=config.recompute,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=config.warmup, max_grad_norm=1.0, seed=config.seed,
         logging_steps=config.log_steps, save_steps=config.save_steps, save_total_limit=1,
         report_to=[config.report_to], remove_unused_columns=False,
-        # The mask decoder runs behind the wrapper's forward pass, which a search would not see.
-        **{**strategy_settings(config.strategy, out, runs_in_bf16(config.precision)),
-           "ddp_find_unused_parameters": False},
+        dataloader_num_workers=config.workers,
+        **strategy_settings(config.strategy, out, runs_in_bf16(config.precision)),
     )  # fmt: skip
 
 
@@ -311,7 +322,8 @@ def _freeze_idle_heads(model: ForgeryVLM) -> None:
 
 
 def train(trainer: ForgeryGRPOTrainer, out: Path) -> None:
-    """Train, or go on with the run found in `out`."""
+    """Train, or go on with the run found in `out`; the process keeps the memory that it frees."""
+    keep_freed_memory()
     found = last_checkpoint(out)
     trainer.train(resume_from_checkpoint=str(found) if found else None)
     trainer.make_whole()
@@ -340,12 +352,14 @@ def run(config: GRPOConfig) -> Path:
     train_pool = Pool.from_folders(config.photos, config.generated, "train")
     fresh_pool = Pool.from_folders(config.photos, config.generated, "validation")
     first = FIRST_SEED + 10_000_000 * config.policy.seed
-    count = config.policy.steps * config.policy.pictures
+    count = config.policy.steps * config.policy.accumulate * config.policy.pictures
     cases = made_cases(train_pool, range(first, first + count), config.sides, names)
     fresh = range(HELD_OUT_SEED, HELD_OUT_SEED + config.held_out)
     held = made_cases(fresh_pool, fresh, config.sides, names)
     trainer = trainer_of(begun, cases, config.out, config.policy)
-    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, begun.calibrator)
+    reader = RolloutReader(
+        forgery_vlm(begun.model), begun.processor, begun.calibrator, runs_in_bf16(policy.precision)
+    )
     before = before_training(reader, held, config.policy.most_tokens, config.out)
     train(trainer, config.out)
     if not trainer.is_world_process_zero():

@@ -7,12 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from morelli.data_pipeline.schema import CLASSES
 from morelli.training.cases import Case
 from morelli.training.rewards import REWARDS, WEIGHTS, score
 from morelli.training.rewards.rollout import Rollout
 from morelli.training.rollouts import RolloutReader, sample_answers
+
+_AT_ONCE = 8
+"""Pictures that are answered together: writing is bound by reading the weights."""
 
 COMPARISON = "evaluation.json"
 """What held-out pictures scored before and after, in a run's folder."""
@@ -57,14 +61,19 @@ def held_out(
         name; one that applies to no picture is left out.
     """
     reader.model.eval()
-    rows = [_mean(_row(r, case, weights) for r in _answers(reader, case, most_tokens, draws))
-            for case in cases]  # fmt: skip
+    rows: list[dict[str, float]] = []
+    times = max(draws, 1)
+    with tqdm(total=len(cases), desc="held-out answers", unit="picture", disable=None) as bar:
+        for start in range(0, len(cases), _AT_ONCE):
+            some = [cases[index] for index in range(start, min(start + _AT_ONCE, len(cases)))]
+            asked = [case for case in some for _ in range(times)]
+            answers = sample_answers(reader, asked, most_tokens, 1.0 if draws else None)
+            for number, case in enumerate(some):
+                own = answers[number * times : (number + 1) * times]
+                rows.append(_mean(_row(rollout, case, weights) for rollout in own))
+            bar.update(len(some))
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: _figure([row[name] for row in rows if name in row]) for name in names}
-
-
-def _answers(reader: RolloutReader, case: Case, most_tokens: int, draws: int) -> list[Rollout]:
-    return sample_answers(reader, [case] * max(draws, 1), most_tokens, sample=draws > 0)
 
 
 def _row(rollout: Rollout, case: Case, weights: Mapping[str, float]) -> dict[str, float]:

@@ -45,7 +45,9 @@ class InstructConfig:
         photos: folder of untouched photographs with a manifest.csv.
         generated: folder of generated pictures, likewise; None leaves `synthetic` out.
         out: the run's folder; a run found there is resumed.
-        start: the first stage's adapter.
+        start: the first stage's adapter, or a checkpoint that answers already.
+        new_prompt: begin the prompt of the mask anew, as the first stage needs it; false goes on
+            with the one of a checkpoint that answers already.
         preset: the model.
         sides: sides of the made pictures in pixels.
         readings_dropped: share of pictures with blanked maps and missing or replaced readings.
@@ -61,6 +63,7 @@ class InstructConfig:
     generated: Path | None
     out: Path
     start: Path
+    new_prompt: bool = True
     preset: str = "embedded"
     sides: tuple[int, ...] = (224, 320, 384, 432)
     readings_dropped: float = 1 / 3
@@ -115,12 +118,13 @@ class InstructTerms:
 
 
 def build(config: InstructConfig) -> PeftModel:
-    """Load the first stage; its `<seg>` prompt starts as the one learned without words."""
+    """Load what to start from; a new `<seg>` prompt starts as the one learned without words."""
     torch.manual_seed(config.loop.seed)
     adapted = load_adapter(build_base_model(PRESETS[config.preset]()), config.start)
     model = forgery_vlm(adapted)
-    for parameter in model.seg_prompt.project[-1].parameters():
-        nn.init.zeros_(parameter)
+    if config.new_prompt:
+        for parameter in model.seg_prompt.project[-1].parameters():
+            nn.init.zeros_(parameter)
     freeze_encoders(model)
     return adapted
 

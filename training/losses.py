@@ -49,6 +49,27 @@ def mask_loss(logits: Tensor, truth: Tensor, known: Tensor) -> MaskLoss:
     return MaskLoss(cross_entropy, dice.mean())
 
 
+def overlap_loss(logits: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Return 1 less the soft intersection over union of one picture, a scalar.
+
+    The counterpart of the reward of the mask that has a gradient: over all tiles of the picture at
+    once, however small the altered part, where the terms of `mask_loss` are over pixels and tiles
+    (Rahman and Wang, "Optimizing Intersection-Over-Union in Deep Neural Networks for Image
+    Segmentation", 2016). 0 where nothing known is altered: then no overlap is defined.
+
+    Args:
+        logits: (N, h, w) of the tiles of one picture.
+        truth: (N, h, w) in [0, 1].
+        known: (N, h, w) bool.
+    """
+    target = truth * known
+    if not bool((target > 0).any()):
+        return logits.sum() * 0.0
+    share = logits.float().sigmoid() * known
+    overlap = (share * target).sum()
+    return 1 - overlap / (share.sum() + target.sum() - overlap)
+
+
 def verdict_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of (B, K) verdict logits against (B,) class indices."""
     return functional.cross_entropy(logits.float(), labels)

@@ -22,11 +22,15 @@ SETTINGS = "config.json"
 CHECKPOINT = "checkpoint"
 """The finished checkpoint's folder in a run."""
 
-_SKIPPED = re.compile(
+SKIPPED = re.compile(
     r"step|epoch|total_flos|num_tokens|.*(_runtime|_per_second|step_time|_std|/std)|clip_ratio/.*"
     r"|completions/(min|max|mean_terminated).*|train_loss"
 )
+"""Names in a log entry that tell a person nothing."""
+
 _COLUMNS = 3
+_VALIDATION = "eval_"
+"""What transformers puts before the names of figures from validation."""
 
 
 def write_settings(config: Any, folder: Path) -> None:
@@ -77,11 +81,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw each logged number against the step, one panel a number, as a PNG."""
+    """Draw each logged number against the step as a PNG, one panel a number; validation beside."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    names = sorted({name for row in rows for name in _numbers(row)})
+    names = sorted({_plain_name(name) for row in rows for name in _numbers(row)})
     if not names:
         return
     height = -(-len(names) // _COLUMNS)
@@ -92,20 +96,30 @@ def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
     FigureCanvasAgg(figure)
     panels = figure.subplots(height, _COLUMNS, squeeze=False).flat
     for name, panel in zip(names, panels, strict=False):
-        points = [(row["step"], row[name]) for row in rows if name in _numbers(row)]
-        panel.plot(*zip(*points, strict=True), marker=".", linewidth=1)
+        for key, label in ((name, "learning"), (_VALIDATION + name, "validation")):
+            points = [(row["step"], row[key]) for row in rows if key in _numbers(row)]
+            if points:
+                panel.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=label)
+        if len(panel.lines) > 1:
+            panel.legend(fontsize=7)
         panel.set_title(name, fontsize=8)
         panel.tick_params(labelsize=7)
+        panel.ticklabel_format(useOffset=False)
+        panel.xaxis.get_major_locator().set_params(integer=True)
     for panel in list(figure.axes)[len(names) :]:
         panel.set_visible(False)
     figure.savefig(path, dpi=100)
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix(_VALIDATION)
 
 
 def _numbers(row: Mapping[str, Any]) -> set[str]:
     return {
         name
         for name, value in row.items()
-        if isinstance(value, int | float) and not _SKIPPED.fullmatch(name)
+        if isinstance(value, int | float) and not SKIPPED.fullmatch(name)
     }
 
 

@@ -38,6 +38,9 @@ _LEAST_TO_CALIBRATE = 10
 """Authentic pictures, and manipulated ones, that a calibrator can be fitted on."""
 
 _SHOWN = 8
+_TITLE, _GAP = 20, 4
+"""Pixels above and beside each panel of a sample."""
+
 _ALTERED = (40, 40, 230)
 
 
@@ -102,7 +105,7 @@ def run(config: SFTConfig) -> Path:
     )
     freeze_encoders(forgery_vlm(begun.model))
     cache = cache_features(forgery_vlm(begun.model), bf16=bf16)
-    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, begun.calibrator)
+    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, begun.calibrator, bf16)
     before = before_training(reader, test, config.most_tokens, config.out)
     if config.loop.strategy == "zero3":
         # Its processes gather weights together, so all must run the encoders equally often.
@@ -111,7 +114,7 @@ def run(config: SFTConfig) -> Path:
         return config.out
     sources = [sample.source or sample.id for sample in parts.validation]
     calibrator = calibrate(begun, validation, sources)
-    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, calibrator)
+    reader = RolloutReader(forgery_vlm(begun.model), begun.processor, calibrator, bf16)
     after = held_out(reader, test, config.most_tokens)
     write_comparison(config.out, before, after)
     write_pictures(reader, test, config)
@@ -188,10 +191,19 @@ def write_pictures(reader: RolloutReader, test: Cases, config: SFTConfig) -> Non
     for index in range(min(_SHOWN, len(test))):
         case = test[index]
         (answer,) = sample_answers(reader, [case], config.most_tokens)
-        panels = [case.pixels[..., ::-1], _painted(case), _grey(answer.map)]
-        cv2.imwrite(str(folder / f"{index:02d}.png"), np.hstack(panels))
+        panels = {"picture": case.pixels[..., ::-1], "truly altered": _painted(case),
+                  "suspected": _grey(answer.map)}  # fmt: skip
+        titled = [_titled(name, panel) for name, panel in panels.items()]
+        cv2.imwrite(str(folder / f"{index:02d}.png"), np.hstack(titled))
         said = f"{case.name}\ntruth: {case.truth.verdict}\n\n{answer.text}\n"
         (folder / f"{index:02d}.txt").write_text(said)
+
+
+def _titled(name: str, panel: Any) -> Any:
+    framed = cv2.copyMakeBorder(
+        panel, _TITLE, 0, 0, _GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)
+    )  # fmt: skip
+    return cv2.putText(framed, name, (2, _TITLE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, 0, 1)
 
 
 def _painted(case: Case) -> Any:

@@ -14,9 +14,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from transformers import Trainer
+from transformers import ProgressCallback, Trainer
 
 from morelli.training.full_shards import gather, reshard, shard, whole_of
+from morelli.training.progress import PictureProgress
 from morelli.training.resuming import (
     TrainingError,
     last_checkpoint,
@@ -48,6 +49,10 @@ class SharedTrainer(Trainer):  # type: ignore[misc]
             settings: those of the trainer that this is joined with.
         """
         super().__init__(**settings)
+        rows = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        answers = getattr(self.args, "num_generations", 1)  # of one picture, in GRPO
+        self.remove_callback(ProgressCallback)
+        self.add_callback(PictureProgress(rows * self.args.world_size // answers))
         self._optimizer_of = optimizer_of
         self._zero: ZeroShares | None = None
         # transformers' own word for a model that accelerate must not wrap: it is shared out already

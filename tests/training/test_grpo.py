@@ -48,7 +48,7 @@ def test_a_held_out_reward_rises_by_three_standard_errors(small, liar, tmp_path)
     fresh = [small.case(seed) for seed in range(100, 148)]
     config = PolicyConfig(
         steps=96, pictures=1, group=8, most_tokens=60, low_rank_rate=1e-3, full_rate=2e-4,
-        warmup=1, save_steps=100, precision="float32",
+        warmup=1, save_steps=100, precision="float32", workers=0,
     )  # fmt: skip
     before = held_out(reader_of(liar), fresh, 60, draws=2)
     trainer = trainer_of(liar, [small.case(seed) for seed in range(20, 32)], tmp_path, config)
@@ -72,7 +72,8 @@ def test_a_prompt_of_trl_is_the_prompt_of_an_examination(small):
     processor = small.start().processor
     one = small.case(1)
     row = prompts_of([one])[0]
-    parts = [{"type": "image", "image": row["image"]}]
+    assert row["case"] is one
+    parts = [{"type": "image", "image": one}]
     parts.append({"type": "text", "text": row["prompt"][1]["content"]})
     messages = [row["prompt"][0], {"role": "user", "content": parts}]
     text = processor.prompt(one.measurements, 64, 64)
@@ -111,12 +112,34 @@ def test_the_verdict_word_is_sampled_with_the_answer(small, liar):
     one = small.case(0)
     reader = reader_of(liar)
     reader.model.eval()
-    drawn = sample_answers(reader, [one] * 8, 60, sample=True)
+    drawn = sample_answers(reader, [one] * 8, 60, temperature=1.0)
     assert all(rollout.text.startswith(VERDICT_STEM) for rollout in drawn)
     assert len({rollout.text for rollout in drawn}) > 1
+
+
+def test_a_picture_is_read_once_a_step_for_all_its_answers(small, tmp_path, monkeypatch):
+    opened = []
+    plain = RolloutReader.open
+    monkeypatch.setattr(
+        RolloutReader, "open", lambda self, case: (opened.append(case.name), plain(self, case))[1]
+    )
+    cases = [small.case(seed) for seed in range(4)]
+    config = PolicyConfig(steps=2, pictures=2, group=3, most_tokens=4, workers=0,
+                          precision="float32")  # fmt: skip
+    train(trainer_of(small.start(), cases, tmp_path, config), tmp_path)
+    assert sorted(opened) == sorted(case.name for case in cases)
 
 
 def test_a_reward_without_weight_is_left_out(small, tmp_path):
     config = PolicyConfig(weights=RewardWeights(length=0.0, placement=0.0))
     trainer = trainer_of(small.start(), [small.case(0)], tmp_path, config)
     assert trainer.reward_func_names == [n for n in REWARDS if n not in ("length", "placement")]
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", "zero3"])
+def test_a_strategy_under_which_processes_would_wait_for_each_other_is_refused(
+    small, tmp_path, strategy
+):
+    with pytest.raises(ValueError, match="take --strategy ddp or zero2"):
+        trainer_of(small.start(), [small.case(0)], tmp_path, PolicyConfig(strategy=strategy))
+    assert not list(tmp_path.iterdir())

@@ -43,7 +43,7 @@ class RewardWeights:
     mask_iou: float = 2.0
     evidence_precision: float = 1.5
     evidence_coverage: float = 1.0
-    placement: float = 1.0
+    placement: float = 2.0
     format: float = 0.5
     agreement: float = 1.0
     length: float = 0.25

@@ -3,10 +3,12 @@
 from collections import Counter
 
 from morelli.data_pipeline.answer import named_places, speaks_of_altered_part
-from morelli.data_pipeline.places import box_of
-from morelli.data_pipeline.schema import Polarity, Status, Verdict
-from morelli.data_pipeline.verifier import cannot_tell
+from morelli.data_pipeline.places import NINTHS
+from morelli.data_pipeline.schema import Claim, Polarity, Status, Verdict
+from morelli.data_pipeline.verifier import cannot_tell, lies_in
 from morelli.training.rewards.rollout import Rollout, Truth
+
+_POINTS_NOWHERE = 0.5
 
 
 def evidence_precision(rollout: Rollout, truth: Truth) -> float:
@@ -55,21 +57,35 @@ def evidence_coverage(rollout: Rollout, truth: Truth) -> float | None:
 
 
 def placement(rollout: Rollout, truth: Truth) -> float | None:
-    """Return the share of the sentences on "the altered part" that put it where it truly is.
+    """Return the share of the claims that point at a place which point at what was truly altered.
 
-    Every place that such a sentence names must hold altered pixels; in a picture without an
-    altered part no such sentence is true.
+    An anomaly told of a ninth points there, and so does every place in a sentence on "the altered
+    part". It is right where enough of the true mask lies in each of these places, by the
+    verifier's own rule. In a picture without an altered part none is right, however true the
+    reading: such an anomaly may be told of the whole picture.
 
     Returns:
-        0 to 1; None if the answer says nothing of an altered part, cannot be read, or the true
-        mask of a tampered picture is unknown.
+        0 to 1. In a picture without an altered part 1 if nothing points, else 0; in a tampered one
+        0.5 if nothing does, which is more than pointing astray and less than pointing right. 0
+        for an answer that cannot be read; None if the mask of a tampered picture is unknown.
     """
-    if rollout.answer is None or (truth.verdict is Verdict.TAMPERED and truth.mask is None):
+    if truth.verdict is Verdict.TAMPERED and truth.mask is None:
         return None
-    claims = [c for c in rollout.answer.claims if speaks_of_altered_part(c.sentence)]
-    if not claims:
-        return None
-    if truth.verdict is not Verdict.TAMPERED or truth.mask is None:
+    if rollout.answer is None:
         return 0.0
-    boxes = [[box_of(p, truth.height, truth.width) for p in named_places(c)] for c in claims]
-    return sum(all(box.crop(truth.mask).any() for box in named) for named in boxes) / len(boxes)
+    claims = rollout.answer.claims
+    pointed = [places for places in map(_pointed_at, claims) if places]
+    if truth.verdict is not Verdict.TAMPERED or truth.mask is None:
+        return float(not pointed and not any(speaks_of_altered_part(c.sentence) for c in claims))
+    if not pointed:
+        return _POINTS_NOWHERE
+    mask, height, width = truth.mask, truth.height, truth.width
+    right = [all(lies_in(mask, place, height, width) for place in places) for places in pointed]
+    return sum(right) / len(right)
+
+
+def _pointed_at(claim: Claim) -> list[str]:
+    """Return the ninths that a claim says something was altered in."""
+    if claim.polarity is Polarity.ANOMALOUS or speaks_of_altered_part(claim.sentence):
+        return [place for place in named_places(claim) if place in NINTHS]
+    return []

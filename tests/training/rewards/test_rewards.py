@@ -201,9 +201,27 @@ def test_the_altered_part_must_be_put_where_it_is(world):
     assert REWARDS["placement"](claim(truth, TAMPERED, [here]), truth) == 1
     there = here.replace("lower left", "upper right")
     assert REWARDS["placement"](claim(truth, TAMPERED, [here, there]), truth) == 0.5
-    assert REWARDS["placement"](claim(truth, TAMPERED, [GRAIN]), truth) is None
     clean = world.truths[0]
     assert REWARDS["placement"](claim(clean, TAMPERED, [here]), clean) == 0
+
+
+def test_an_anomaly_is_right_only_where_something_was_altered(world):
+    truth = world.truths[1]
+    astray = claim(truth, TAMPERED, [GRAIN.replace("lower left", "upper right")])
+    nowhere = claim(truth, TAMPERED, [GRAIN.replace("lower left", "whole picture"), NORMAL_JPEG])
+    right = claim(truth, TAMPERED, [GRAIN])
+    earned = [REWARDS["placement"](answer, truth) for answer in (astray, nowhere, right)]
+    assert earned == [0, 0.5, 1]
+    # a place that the altered part only touches is no true one
+    left = claim(truth, TAMPERED, [GRAIN.replace("lower left", "middle left")])
+    for rows, earned in ((3, 0), (12, 1)):
+        moved = replace(truth, mask=np.roll(truth.mask, -rows, axis=0))
+        assert REWARDS["placement"](left, moved) == earned
+    for clean in (world.truths[0], world.truths[2]):
+        assert REWARDS["placement"](claim(clean, clean.verdict, [GRAIN]), clean) == 0
+        assert REWARDS["placement"](claim(clean, clean.verdict, [NORMAL_JPEG]), clean) == 1
+        hidden = claim(clean, TAMPERED, [f"{NORMAL_JPEG} So is the altered part."])
+        assert REWARDS["placement"](hidden, clean) == 0
 
 
 # Form
