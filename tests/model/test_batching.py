@@ -152,4 +152,4 @@ def test_a_picture_is_never_read_from_its_placeholders(
     examiner: Examiner, looks: list[Look]
 ) -> None:
     with pytest.raises(ValueError, match="leaves the look's prompt at token 0"):
-        remembered(examiner.model, [looks[0].tokens], [looks[0].cache], [[1, 2, 3]])
+        remembered(examiner.model, [looks[0].tokens], [looks[0].cache], [[200, 201, 202]])
