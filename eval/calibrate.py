@@ -41,7 +41,7 @@ COUNT, SIDES = 200, (256, 384, 448)
 """How many pictures, and their longest sides in pixels, unless others are asked for."""
 
 TRIED = 40
-"""On how many of them mild changes are tried, which takes seven looks each."""
+"""On how many of them mild changes are tried, which takes six looks each and more."""
 
 _OFFSET_PENALTY = 0.05
 _LARGEST_OFFSET = 3.0
@@ -380,6 +380,7 @@ def _with_slopes(
 
     opened = {f"made-{one.seed}": partial(_opened, pool, one.seed, sides) for one in readings}
     beside = None if kept is None else kept.with_name(f"{kept.stem}-stability.jsonl")
+    examiner.stability = True
     trials, folds = try_all(examiner, opened, beside), folds_of([one.group for one in readings])
     slopes, found = slopes_and_agreement(trials, tuple(CHANGES), folds, fitted.calibrator)
     calibrator = replace(fitted.calibrator, slopes=slopes)

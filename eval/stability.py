@@ -106,16 +106,20 @@ def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:
     """Examine a picture and its changes whole, and by its copy.
 
     Args:
-        examiner: that leaves stability out.
+        examiner: that tries stability.
         picture: opened.
         key: to know it by.
     """
-    from morelli.model.stability import CHANGES, drift
+    from morelli.eval.bounds import without_stability
+    from morelli.model.stability import CHANGES
 
     look = examiner.look(picture)
-    moved = drift(examiner.model, examiner.processor, picture, look.measurements, examiner.dtype)
-    after = [examiner.look(change(picture.pixels)).verdict_logits for change in CHANGES.values()]
-    return Trial(key, look.verdict_logits, np.stack(after), look.verdict_logits + moved)
+    assert look.moved is not None, "an examiner that leaves stability out cannot tell of it"
+    with without_stability(examiner):
+        after = [
+            examiner.look(change(picture.pixels)).verdict_logits for change in CHANGES.values()
+        ]
+    return Trial(key, look.verdict_logits, np.stack(after), look.verdict_logits + look.moved)
 
 
 def agreements(
@@ -218,7 +222,7 @@ def try_all(
     """Try pictures, those aside that were tried before.
 
     Args:
-        examiner: that leaves stability out.
+        examiner: that tries stability.
         pictures: key -> opens it.
         kept: file that trials are appended to, and from which a run that was stopped goes on.
 
@@ -264,7 +268,7 @@ def main(command: Sequence[str]) -> int:
             f"{case.item.set}/{case.item.sample.id}": partial(_opened, case)
             for case in chosen.cases()
         }
-        examiner = Examiner.load(arguments.checkpoint, stability=False)
+        examiner = Examiner.load(arguments.checkpoint)
         changes, calibrator = tuple(CHANGES), examiner.calibrator
         trials = try_all(examiner, pictures, arguments.out)
         found = agreements(

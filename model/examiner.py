@@ -35,7 +35,7 @@ from morelli.model.memory import keep_freed_memory, release_freed_memory
 from morelli.model.precision import narrow_linears
 from morelli.model.reading_on import read_on, remembered
 from morelli.model.run_record import identity_of, opened, run_record
-from morelli.model.stability import drift, settled
+from morelli.model.stability import Seen, drift, settled
 from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures, encode
 
@@ -215,7 +215,9 @@ class Examiner:
             )
             raw = logits[0].cpu().double().numpy()
         with _timed(seconds, "stability"):
-            decision, stability = self._settle(picture, measurements, raw)
+            seen = Seen(picture, measurements, features, raw)
+            moved = drift(self.model, self.processor, seen, self.dtype) if self.stability else None
+            decision, stability = self._decide(raw, moved)
         with _timed(seconds, "map"):
             ending = self.processor.verdict_prefix(decision.verdict)
             soft = self._locate(picture, features, output.past_key_values, ending)
@@ -230,18 +232,15 @@ class Examiner:
             tokens=(*tokens, *ending),
             cache=output.past_key_values,
             stability=tuple(stability),
+            moved=moved,
         )
 
-    def _settle(
-        self,
-        picture: Picture,
-        measurements: tuple[Measurement, ...],
-        logits: NDArray[np.float64],
+    def _decide(
+        self, logits: NDArray[np.float64], moved: NDArray[np.float64] | None
     ) -> tuple[Decision, list[dict[str, Any]]]:
-        """Decide, after trying what mild changes do to the verdict."""
-        if not self.stability:
+        """Decide, given what mild changes do to the verdict if that was tried."""
+        if moved is None:
             return self.calibrator.decide(logits, self.prior), []
-        moved = drift(self.model, self.processor, picture, measurements, self.dtype)
         return settled(self.calibrator, logits, moved, self.prior)
 
     def _locate(

@@ -11,8 +11,8 @@ _ALWAYS = (
 )
 _UNTESTED = "The stability of the verdict under re-encoding was not tested in this examination."
 _TESTED = (
-    "The stability of the verdict was tested on a reduced copy, in a single view: it tells what "
-    "mild changes may do, not all that a platform may."
+    "The stability of the verdict was tested on the overview and the readings alone, and large "
+    "pictures were reduced before: it tells what mild changes may do, not all that a platform may."
 )
 
 

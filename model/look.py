@@ -25,6 +25,7 @@ class Look:
         tokens: ids of the conversation up to the line break after `<seg>`.
         cache: the language model's memory of them.
         stability: what mild changes do, as reports list it; empty if it was left out.
+        moved: (5, 3) by how much they move the logits of a copy, None if it was left out.
     """
 
     measurements: tuple[Measurement, ...]
@@ -37,6 +38,7 @@ class Look:
     tokens: tuple[int, ...] = ()
     cache: Any = None
     stability: tuple[dict[str, Any], ...] = ()
+    moved: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

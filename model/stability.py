@@ -1,23 +1,23 @@
 """Does the verdict survive what a messenger or a web site does to a picture?
 
-A reduced copy of the picture and five mild changes of it are put to the model at once. How far each
-change moves the verdict's logits on the copy is laid on those of the whole picture, so that
-reducing, which moves them as well, is not taken for a lack of stability. It is shrunk before by
-slopes that the calibrator knows, since a copy moves more than the whole picture does. How well that
-agrees with whole examinations of changed pictures is measured by `morelli.eval.stability`.
+Five mild changes of a copy of the picture are put to the model, and how far each moves the
+verdict's logits is laid on those of the picture. The copy is the picture itself, unless that is
+large; then it is reduced, and the movement is that from the copy as it is, so that reducing is not
+taken for a lack of stability. The movement is shrunk before by slopes that the calibrator knows.
+How well that agrees with whole examinations of changed pictures is measured by
+`morelli.eval.stability`.
 
-What is saved: each copy is read in one view, which stands for the overview and for the tile; only
-the instruments whose maps the checkpoint takes are read, and copies within the picture are not
-searched for again; nothing is located and nothing is written.
+What is saved: of a changed copy the overview is encoded anew, and the instruments whose maps the
+checkpoint takes are read anew; the tiles' features are those of the picture, and copies within it
+are not searched for again. Nothing is located and nothing is written.
 """
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
-from itertools import groupby
 from typing import Any
 
 import cv2
@@ -30,26 +30,23 @@ from morelli.data_pipeline.images import Limits, Picture, picture_from_bytes
 from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.schema import Box, Measurement, Verdict
 from morelli.model.calibration import Calibrator, Decision
-from morelli.model.config import ForgeryVLMConfig
 from morelli.model.cpm import verdict_logits
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.processing import ForgeryProcessor, layout_for
 from morelli.model.views import pack, stack_maps
-from morelli.model.vision import ViewFeatures, encode
+from morelli.model.vision import ViewFeatures, encode, joined
 
 Pixels = NDArray[np.uint8]
 """(H, W, 3) sRGB in the image frame."""
 
-MOST_PIXELS = 500_000
-"""Of a copy; with most presets one view holds fewer."""
+MOST_PIXELS = 1_200_000
+"""Of a copy."""
 
 CARRIED = frozenset({"copy-move"})
 """Instruments whose reading of the whole picture is laid on the copies: made to withstand just such
 changes, and by far the slowest of those whose maps are taken."""
 
 _LARGER, _SMALLER = 1.25, 0.75
-_WIDEST = 2
-"""Views of scale 1 that the longer side of a copy takes; the enlarged one takes more."""
 
 _LEAST_SIDE = 48
 """In pixels, of a copy of a strip; cropping takes one more."""
@@ -62,7 +59,7 @@ def _saved(pixels: Pixels, quality: int | None = None) -> Picture:
     stream = BytesIO()
     image = Image.fromarray(np.ascontiguousarray(pixels))
     if quality is None:
-        image.save(stream, "PNG", compress_level=1)
+        image.save(stream, "PNG", compress_level=0)
     else:
         image.save(stream, "JPEG", quality=quality)
     return picture_from_bytes(stream.getvalue(), "copy", _LIMITS)
@@ -88,43 +85,55 @@ CHANGES: Mapping[str, Callable[[Pixels], Picture]] = {
 """What is done to the copy, one at a time; what is no JPEG by nature is saved as PNG."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of the picture as it is.
+
+    Attributes:
+        picture: the whole of it.
+        measurements: of the whole picture.
+        features: of all its views.
+        logits: (3,) raw verdict logits.
+    """
+
+    picture: Picture
+    measurements: Sequence[Measurement]
+    features: ViewFeatures
+    logits: NDArray[np.float64]
+
+
 @torch.inference_mode()
 def drift(
-    model: ForgeryVLM,
-    processor: ForgeryProcessor,
-    picture: Picture,
-    measurements: Sequence[Measurement],
-    dtype: torch.dtype,
+    model: ForgeryVLM, processor: ForgeryProcessor, seen: Seen, dtype: torch.dtype
 ) -> NDArray[np.float64]:
-    """Measure how far each change moves the verdict's logits on a reduced copy of a picture.
+    """Measure how far each change moves the verdict's logits on a copy of a picture.
 
     Args:
         model: in inference mode.
         processor: of the model.
-        picture: the whole picture.
-        measurements: of the whole picture.
+        seen: of the picture.
         dtype: that the encoders multiply in.
 
     Returns:
         (5, 3) differences of raw verdict logits, a row for each of `CHANGES`.
     """
-    copy = reduced(picture, processor.config)
-    copies = [copy, *(change(copy.pixels) for change in CHANGES.values())]
-    names = processor.config.map_names
+    picture = seen.picture
+    copy = reduced(picture)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        readings = list(pool.map(partial(_read, picture, measurements, names), copies))
-        usual = max(copy.height, copy.width)
-        shown = list(pool.map(partial(_shown, processor, usual), copies, readings))
-    logits = _logits(model, processor, shown, dtype)
-    moved: NDArray[np.float64] = logits[1:] - logits[0]
+        copies = list(pool.map(lambda change: change(copy.pixels), CHANGES.values()))
+        if copy is not picture:
+            copies.append(copy)
+        shown = list(pool.map(partial(_shown, processor, seen, copy), copies))
+    tiles = seen.features.select(seen.features.view > 0)
+    after = [_logits(model, processor, prompt, view, tiles, dtype) for prompt, view in shown]
+    before = seen.logits if copy is picture else after.pop()
+    moved: NDArray[np.float64] = np.stack(after) - before
     return moved
 
 
-def reduced(picture: Picture, config: ForgeryVLMConfig) -> Picture:
-    """Return a copy whose enlargement fits one view of the widest scale, the picture if it does."""
-    height, width = picture.height, picture.width
-    side = min(_WIDEST * config.view_size, config.scales * config.view_size // _LARGER)
-    factor = min(side / max(height, width), math.sqrt(MOST_PIXELS / (height * width)))
+def reduced(picture: Picture) -> Picture:
+    """Return a copy of at most `MOST_PIXELS`, the picture itself if it is no larger."""
+    factor = math.sqrt(MOST_PIXELS / (picture.height * picture.width))
     return picture if factor >= 1 else _resized(picture.pixels, factor)
 
 
@@ -168,36 +177,40 @@ def settled(
     ]
 
 
-def _read(
-    picture: Picture, measurements: Sequence[Measurement], names: Collection[str], copy: Picture
-) -> list[Measurement]:
-    """Return the named readings of a copy, in the order of those of the whole picture."""
-    if copy is picture:
-        return list(measurements)
-    known = {one.instrument: one for one in measure(copy, set(names) - CARRIED)}
-    for one in measurements:
-        if one.instrument in CARRIED:
-            known[one.instrument] = _carried(one, copy.height, copy.width)
-    return [known[one.instrument] for one in measurements if one.instrument in known]
-
-
 def _shown(
-    processor: ForgeryProcessor, usual: int, copy: Picture, readings: Sequence[Measurement]
+    processor: ForgeryProcessor, seen: Seen, copy: Picture, changed: Picture
 ) -> tuple[str, NDArray[np.float32]]:
-    """Return what the model is shown of a copy: the prompt and its (1, C, S, S) view.
+    """Return what the model is shown of a changed copy: the prompt and its (1, C, S, S) overview.
 
     Args:
         processor: of the model.
-        usual: longer side in pixels of the copy as it is, for which the view has room at least.
-        copy: as it is or changed.
-        readings: of the copy.
+        seen: of the picture.
+        copy: as it is.
+        changed: the copy after a change.
     """
-    config, frame = processor.config, (copy.height, copy.width)
+    config, frame = processor.config, (changed.height, changed.width)
+    readings = _read(seen.measurements, config.map_names, changed)
+    # The overview is as wide as that of the picture would be after the same change.
+    enlarged = [
+        round(side * whole / part)
+        for side, whole, part in zip(
+            frame, seen.picture.pixels.shape, copy.pixels.shape[:2], strict=False
+        )
+    ]
+    where = layout_for(config, *frame, scale=config.scale(*enlarged))
     maps = stack_maps(readings, config.map_names, *frame)
-    needed = -(-max(*frame, usual) // config.view_size)
-    where = layout_for(config, *frame, scale=min(config.scales, needed))
-    view = pack(copy.pixels, maps, where, overview=False)[1:]
-    return processor.prompt(readings, *frame), view
+    return processor.prompt(readings, *frame), pack(changed.pixels, maps, where, ())
+
+
+def _read(
+    measurements: Sequence[Measurement], names: Collection[str], changed: Picture
+) -> list[Measurement]:
+    """Return the named readings of a changed copy, in the order of those of the picture."""
+    known = {one.instrument: one for one in measure(changed, set(names) - CARRIED)}
+    for one in measurements:
+        if one.instrument in CARRIED:
+            known[one.instrument] = _carried(one, changed.height, changed.width)
+    return [known[one.instrument] for one in measurements if one.instrument in known]
 
 
 def _carried(reading: Measurement, height: int, width: int) -> Measurement:
@@ -217,35 +230,19 @@ def _carried(reading: Measurement, height: int, width: int) -> Measurement:
 def _logits(
     model: ForgeryVLM,
     processor: ForgeryProcessor,
-    shown: Sequence[tuple[str, NDArray[np.float32]]],
+    prompt: str,
+    view: NDArray[np.float32],
+    tiles: ViewFeatures,
     dtype: torch.dtype,
 ) -> NDArray[np.float64]:
-    """Read the (n, 3) raw verdict logits of n copies in one forward pass."""
-    prompts, views = zip(*shown, strict=True)
-    tokens = processor(text=prompts, padding=True, return_tensors="pt")
+    """Read the (3,) raw verdict logits from a prompt, an overview and the features of tiles."""
+    overview = encode(model.model.vision, [view], dtype)
     output = model(
-        **tokens.to(model.device),
-        features=_features(model, views, dtype), use_cache=False, logits_to_keep=1,
+        input_ids=torch.tensor([processor.encode(prompt)], device=model.device),
+        features=joined([overview, tiles], 1), use_cache=False, logits_to_keep=1,
     )  # fmt: skip
     logits = verdict_logits(
         output.logits[:, -1], processor.verdict_ids, processor.config.verdict_temperature
     )
-    found: NDArray[np.float64] = logits.cpu().double().numpy()
+    found: NDArray[np.float64] = logits[0].cpu().double().numpy()
     return found
-
-
-def _features(
-    model: ForgeryVLM, views: Sequence[NDArray[np.float32]], dtype: torch.dtype
-) -> ViewFeatures:
-    """Encode n (1, C, S, S) views, and let each stand for its copy's overview and its one tile.
-
-    Views beside each other that have the same S are encoded together.
-    """
-    alike = groupby(views, key=lambda view: view.shape[-1])
-    seen = encode(model.model.vision, [np.concatenate(list(some)) for _, some in alike], dtype)
-    order, count = torch.arange(len(views), device=model.device), len(views)
-    both = seen.select(order.repeat(2))
-    return replace(
-        both, picture=order.repeat(2), view=order.new_tensor([0, 1]).repeat_interleave(count),
-        batch=count,
-    )  # fmt: skip

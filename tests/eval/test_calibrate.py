@@ -174,7 +174,7 @@ def test_slopes_are_fitted_on_trials_that_a_stopped_run_goes_on_from(
     readings, kept = readings_of(12, scale=1.0), tmp_path / "readings.jsonl"
     unfitted = fit(readings_of(200, scale=1.0), "here")
     for _ in range(2):
-        fitted = calibrate._with_slopes(None, None, (64,), unfitted, readings, kept)  # type: ignore[arg-type]
+        fitted = calibrate._with_slopes(SimpleNamespace(), None, (64,), unfitted, readings, kept)  # type: ignore[arg-type]
     assert len(tried) == len(readings)
     assert fitted.calibrator.slopes == pytest.approx(dict.fromkeys(changes, 0.4))
     assert fitted.as_json()["stability"][-1]["change"] == stability.ALL

@@ -78,7 +78,6 @@ def test_pictures_are_tried_once_and_a_run_goes_on_where_it_was_killed(
     random_examiner: Any, forgeries: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    random_examiner.stability = False
     monkeypatch.setattr("morelli.model.examiner.Examiner.load", lambda *_, **__: random_examiner)
     out = tmp_path / "trials.jsonl"
     command = [str(forgeries), "--out", str(out), "--half", "all", "--sources", "more"]

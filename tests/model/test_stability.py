@@ -13,18 +13,19 @@ from morelli.data_pipeline.schema import Box, Measurement, Verdict
 from morelli.model.calibration import Calibrator
 from morelli.model.checkpoint import Checkpoint
 from morelli.model.examiner import Examiner
-from morelli.model.forgery_vlm import ForgeryVLM
-from morelli.model.presets import PRESETS
 from morelli.model.stability import (
     CHANGES,
     MOST_PIXELS,
+    Seen,
     _carried,
-    _logits,
+    _read,
+    _saved,
     _shown,
     drift,
     reduced,
     settled,
 )
+from morelli.model.vision import encode
 
 Draw = Callable[..., Picture]
 
@@ -136,38 +137,73 @@ def test_each_change_is_what_its_name_says(draw: Draw) -> None:
     assert np.abs(back - pixels.astype(float)).mean() < 5
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_a_copy_and_its_enlargement_fit_one_view_and_half_a_megapixel(
-    preset: str, draw: Draw
+def test_a_large_picture_is_reduced_and_a_small_one_is_its_own_copy(draw: Draw) -> None:
+    copy, small = reduced(draw(1300, 1900)), draw(64, 90)
+    assert copy.width * copy.height == pytest.approx(MOST_PIXELS, rel=0.01)
+    assert copy.width / copy.height == pytest.approx(1900 / 1300, rel=0.01)
+    assert reduced(small) is small
+
+
+@torch.inference_mode()
+def seen_by(examiner: Examiner, picture: Picture) -> Seen:
+    readings = measure(picture)
+    parts = examiner.processor.view_parts(picture.pixels, readings)
+    features = encode(examiner.model.model.vision, parts, torch.float32)
+    spared = Examiner(examiner.checkpoint, stability=False)
+    spared.dtype = torch.float32
+    return Seen(picture, readings, features, spared.look(picture).verdict_logits)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (150, 130), (200, 260)])
+@pytest.mark.parametrize("name", CHANGES)
+def test_of_a_changed_picture_the_model_is_shown_what_a_whole_examination_shows(
+    name: str, size: tuple[int, int], tiny_checkpoint: Checkpoint, draw: Draw
 ) -> None:
-    config = PRESETS[preset]()
-    copy = reduced(draw(900, 1300), config)
-    assert copy.width * copy.height <= MOST_PIXELS * 1.01
-    assert max(CHANGES["resize 1.25"](copy.pixels).pixels.shape) <= config.scales * config.view_size
+    examiner = Examiner(tiny_checkpoint)
+    processor = examiner.processor
+    picture = draw(*size)
+    seen = seen_by(examiner, picture)
+    changed = CHANGES[name](picture.pixels)
+    prompt, view = _shown(processor, seen, picture, changed)
+    readings = _read(seen.measurements, processor.config.map_names, changed)
+    whole = next(processor.view_parts(changed.pixels, readings))
+    np.testing.assert_array_equal(view, whole)
+    assert prompt == processor.prompt(readings, changed.height, changed.width)
+    anew = {one.instrument: one.value for one in measure(changed, {"noise", "jpeg"})}
+    assert {one.instrument: one.value for one in readings if one.instrument in anew} == anew
 
 
-def test_a_small_picture_is_its_own_copy(tiny_checkpoint: Checkpoint, draw: Draw) -> None:
-    picture = draw(64, 90)
-    assert reduced(picture, tiny_checkpoint.model.config) is picture
+@pytest.mark.parametrize("most", [MOST_PIXELS, 9000])
+def test_a_change_that_changes_nothing_moves_nothing(
+    most: int, tiny_checkpoint: Checkpoint, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("morelli.model.stability.MOST_PIXELS", most)
+    examiner = Examiner(tiny_checkpoint)
+    seen = seen_by(examiner, _saved(draw(120, 150).pixels))
+    real = drift(examiner.model, examiner.processor, seen, torch.float32)
+    monkeypatch.setattr("morelli.model.stability.CHANGES", {"saved as it is": _saved})
+    moved = drift(examiner.model, examiner.processor, seen, torch.float32)
+    assert moved.shape == (1, 3)
+    assert np.abs(moved).max() < 1e-2 * np.abs(real).max()
 
 
 def test_only_copies_within_the_picture_are_not_searched_for_again(
     tiny_checkpoint: Checkpoint, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture, asked = draw(200, 260), []
+    asked = []
 
     def counting(copy: Picture, names: set[str]) -> tuple[Measurement, ...]:
         asked.append(names)
         return measure(copy, names)
 
-    readings = measure(picture)
+    examiner = Examiner(tiny_checkpoint)
+    seen = seen_by(examiner, draw(120, 150))
     monkeypatch.setattr("morelli.model.stability.measure", counting)
-    model, processor = tiny_checkpoint.model, tiny_checkpoint.processor
-    drift(model, processor, picture, readings, torch.float32)
-    assert asked == [{"noise", "jpeg"}] * (1 + len(CHANGES))
-    asked.clear()
-    drift(model, processor, draw(64, 64), measure(draw(64, 64)), torch.float32)
-    assert len(asked) == len(CHANGES)
+    drift(examiner.model, examiner.processor, seen, torch.float32)
+    assert asked == [{"noise", "jpeg"}] * len(CHANGES)
+    monkeypatch.setattr("morelli.model.stability.MOST_PIXELS", 9000)
+    drift(examiner.model, examiner.processor, seen, torch.float32)
+    assert len(asked) == 2 * len(CHANGES) + 1
 
 
 def test_a_reading_of_the_whole_picture_is_laid_on_the_copy() -> None:
@@ -183,37 +219,15 @@ def test_a_reading_of_the_whole_picture_is_laid_on_the_copy() -> None:
     assert _carried(dataclasses.replace(reading, map=None), 200, 300).box is None
 
 
-@torch.inference_mode()
-def test_a_copy_beside_others_is_read_as_it_is_alone(
-    tiny_checkpoint: Checkpoint, draw: Draw
-) -> None:
-    torch.manual_seed(0)
-    model = ForgeryVLM(tiny_checkpoint.model.config).eval()
-    for weight in model.model.language_model.layers.parameters():
-        weight.data *= 12 if weight.dim() > 1 else 1
-    processor, names = tiny_checkpoint.processor, model.config.map_names
-    pictures = [draw(64, 64), draw(100, 90, seed=1), draw(90, 120, seed=2), draw(70, 64, seed=3)]
-    shown = [_shown(processor, 64, one, measure(one, names)) for one in pictures]
-    assert len({len(processor.encode(prompt)) for prompt, _ in shown}) > 1
-    assert len({view.shape for _, view in shown}) > 1
-    together = _logits(model, processor, shown, torch.float32)
-    alone = [_logits(model, processor, [one], torch.float32)[0] for one in shown]
-    difference = np.ptp(together, axis=0).max()
-    assert difference > 1e-2
-    np.testing.assert_allclose(together, np.stack(alone), atol=1e-3 * difference)
-
-
 def test_copies_are_read_the_same_every_time_and_in_any_number_of_threads(
     tiny_checkpoint: Checkpoint, draw: Draw
 ) -> None:
     picture, threads = draw(200, 260), torch.get_num_threads()
     examiner = Examiner(tiny_checkpoint)
-    found = []
+    found, seen = [], seen_by(examiner, picture)
     for count in (1, 2):
         torch.set_num_threads(count)
-        found.append(
-            drift(examiner.model, examiner.processor, picture, measure(picture), torch.float32)
-        )
+        found.append(drift(examiner.model, examiner.processor, seen, torch.float32))
     torch.set_num_threads(threads)
     assert found[0].shape == (len(CHANGES), 3)
     assert np.abs(found[0]).max() > 0
@@ -230,7 +244,7 @@ def test_a_report_lists_the_changes_unless_they_are_left_out(
     validate(record)
     assert [entry["transform"] for entry in look.stability] == list(CHANGES)
     assert record["stability"] == list(look.stability)
-    assert any("tested on a reduced copy" in limit for limit in record["limits"])
+    assert any("tested on the overview" in limit for limit in record["limits"])
     spared = Examiner(tiny_checkpoint, stability=False)
     untried = spared.look(picture)
     assert untried.stability == ()
