@@ -15,20 +15,25 @@ _LARGEST_PAGE = 640
 
 def text(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
     """Write words or numbers on the picture, on its bare surface or over a wiped line."""
-    return _inscribed(host, rng, wiping=0.5)
+    return _inscribed(host, rng, int(rng.integers(1, 4)), (0.05, 0.2), wiping=0.5)
 
 
 def retyped(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
-    """Wipe a line of the picture and write words or numbers over it."""
-    return _inscribed(host, rng, wiping=1.0)
+    """Wipe a line or two of the picture and write words or numbers over them."""
+    return _inscribed(host, rng, int(rng.integers(1, 3)), (0.035, 0.12), wiping=1.0)
 
 
-def _inscribed(host: Pixels, rng: np.random.Generator, wiping: float) -> Edited:
-    """Write one to three lines; `wiping` is how often what lies below is covered first."""
+def _inscribed(
+    host: Pixels, rng: np.random.Generator, count: int, sizes: tuple[float, float], wiping: float
+) -> Edited:
+    """Write `count` lines; `wiping` is how often what lies below is covered first.
+
+    Sizes of letters are in shares of the height of a canvas of `_LARGEST_PAGE` pixels at most.
+    """
     pixels, alpha = host, np.zeros(host.shape[:2], np.float32)
     lines = []
-    for _line in range(int(rng.integers(1, 4))):
-        size = round(log_uniform(rng, 0.05, 0.2) * min(host.shape[0], _LARGEST_PAGE))
+    for _line in range(count):
+        size = round(log_uniform(rng, *sizes) * min(host.shape[0], _LARGEST_PAGE))
         words, weight, face = phrase(rng), int(rng.integers(0, 2 + size // 24)), draw_typeface(rng)
         letters = _fitted(set_line(words, face, size, weight), host.shape[1])
         corner = place(rng, host.shape, letters.shape)

@@ -27,7 +27,7 @@ _SIZES = (1 / 40, 1 / 13)
 _PORTRAIT = ((150, 230), (20, 140), (15, 110))
 """Ranges of the colours of wall, coat and hair in a portrait."""
 
-_BUBBLE = (232, 232, 235)
+_BUBBLE, _DARK = (232, 232, 235), (28, 28, 32)
 _LEAST_CONTRAST = 0.3
 _MOST_TILT = 3.0
 """Degrees by which a page is tilted at most: who photographs a page aims at it."""
@@ -164,7 +164,7 @@ def _screenshot(sheet: _Sheet) -> None:
         bubble = (start, sheet.top, start + long + sheet.size, sheet.top + 2 * sheet.size)
         sheet.draw.rounded_rectangle(bubble, radius=sheet.size // 2, fill=tint if own else _BUBBLE)
         place = (start + sheet.size // 2, sheet.top + sheet.size // 3)
-        sheet.draw.text(place, words, fill=sheet.ink, font=font)
+        sheet.draw.text(place, words, fill=_DARK, font=font)
         small = typeface(sheet.face, max(8, round(0.6 * sheet.size)))
         beside = start - 3 * sheet.size if own else bubble[2] + sheet.size // 2
         place = (beside, sheet.top + sheet.size // 2)
