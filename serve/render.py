@@ -195,6 +195,7 @@ def render_text(
         return printable(record["error"]["message"])
     headline, meaning = HEADLINES[Verdict(record["verdict"])]
     low, high = record["interval"]
+    turns = turning(record)
     rows = [
         ("verdict", headline),
         ("", meaning),
@@ -204,6 +205,7 @@ def render_text(
             f"{percent(1 - record['probability']['authentic'])} that it is tampered or synthetic "
             f"({percent(low)} to {percent(high)}), for a base rate of {percent(record['prior'])}",
         ),
+        ("threshold", turns if turns != percent(record["operating_point"]) else ""),
     ]
     if record["mask"] is not None:
         rows.append(("where", f"{where}; {percent(record['mask']['area'])} of the picture"))
@@ -217,6 +219,23 @@ def render_text(
     for label, text in rows:
         lines += _wrapped(label, text, width) if text else []
     return "\n".join(lines)
+
+
+def turning(record: dict[str, Any]) -> str:
+    """Return where the verdict turns; of a named operating point, with what was measured of it."""
+    name = record["run"].get("settings", {}).get("decides at")
+    calibration = record["validation"].get("calibration", {})
+    points = {point["name"]: point for point in calibration.get("operating_points", ())}
+    words = percent(record["operating_point"])
+    if name not in points:
+        return words
+    false, found = points[name]["false_positives"], points[name]["recall"]
+    return (
+        f"{words}, the operating point {name}, which called "
+        f"{percent(false['value'])} ({percent(false['low'])} to {percent(false['high'])}) of "
+        f"{false['n']} authentic pictures manipulated, and found {percent(found['value'])} "
+        f"({percent(found['low'])} to {percent(found['high'])}) of {found['n']} manipulated ones"
+    )
 
 
 def doubt(record: dict[str, Any]) -> str | None:
@@ -355,5 +374,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(percent=percent, number=number, gauge=_gauge, label=_label)
+    templates.filters.update(
+        percent=percent, number=number, gauge=_gauge, label=_label, turning=turning
+    )
     return templates

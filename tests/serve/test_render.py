@@ -22,6 +22,7 @@ from morelli.serve.render import (
     printable,
     render_html,
     render_text,
+    turning,
 )
 
 PATHS = ReportPaths(map="p/map.png", mask="p/mask.png", instruments={})
@@ -282,3 +283,24 @@ def test_pieces_of_a_rationale_make_it_whole_again_and_sentences_stand_alone() -
     assert ("Nothing is copied ", False) in pieces
     whole = "".join(f"[{words}]" if is_citation else words for words, is_citation in pieces)
     assert whole == rationale
+
+
+def test_an_operating_point_is_told_with_what_was_measured_of_it(
+    picture: Picture, report_of: Callable[..., Report]
+) -> None:
+    record = report_of(picture, Verdict.TAMPERED).as_json(PATHS)
+    assert turning(record) == "50%"
+    rate = {"low": 0.02, "high": 0.1}
+    point = {"name": "evidence", "false_positives": {"value": 0.05, "n": 56, **rate},
+             "recall": {"value": 0.06, "n": 114, **rate}}  # fmt: skip
+    named = record | {
+        "run": {"settings": {"decides at": "evidence"}},
+        "validation": {"calibration": {"operating_points": [point]}},
+    }
+    assert turning(named) == (
+        "50%, the operating point evidence, which called 5% (2% to 10%) of 56 authentic pictures "
+        "manipulated, and found 6% (2% to 10%) of 114 manipulated ones"
+    )
+    told = " ".join(render_text(named, None, None, 80).split())
+    assert "the operating point evidence, which called 5%" in told
+    assert "operating point" not in render_text(record, None, None, 80)
