@@ -62,8 +62,8 @@ def _item(name: str, entry: Entry, part: str | None) -> Item:
     return Item(name, sample, str(entry.image), entry.mask)
 
 
-_WITHOUT_MASKS = frozenset({"fakeclue"})
-"""Data sets that tell of tampered pictures, but not where they were altered."""
+_WITHOUT_MASKS = frozenset({"fakeclue", "forgerynet"})
+"""Data sets that tell of tampered pictures, but not, or not of all, where they were altered."""
 
 
 def _words(conversation: Sequence[Turn]) -> str | None:

@@ -120,6 +120,22 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Zhu et al., NeurIPS 2023; github.com/GenImage-Dataset/GenImage",
         reader_of("genimage", part="generator", split="val"),
     ),
+    "mmtd": Benchmark(
+        "MMTD-Set, altered pictures of seven collections, with descriptions",
+        layout_of("mmtd"),
+        _LOCAL + "; each collection is a source; words against its descriptions, whose first\n"
+        "sentences say whether a picture was altered",
+        "Xu et al. (FakeShield), ICLR 2025; github.com/zhipeixu/FakeShield",
+        reader_of("mmtd", part="collection"),
+    ),
+    "forgerynet": Benchmark(
+        "ForgeryNet, its image part",
+        layout_of("forgerynet"),
+        "the validation part, as perturbed by its authors; every forged face is tampered; each of\n"
+        "the sixteen labels is a source; located where spatial_localize is there",
+        "He et al., CVPR 2021; yinanhe.github.io/projects/forgerynet.html",
+        reader_of("forgerynet", part="method", split="validation"),
+    ),
 }
 """A new benchmark is a line here and a reader that yields items."""
 

@@ -125,6 +125,27 @@ def genimage(root: Path) -> None:
             grain(root / generator / "imagenet" / "train" / name / f"{name}_2.png")
 
 
+def mmtd(root: Path) -> None:
+    records = []
+    for name, words in (
+        ("Au_1", "This image is authentic."),
+        ("Sp_2", "The picture has been tampered with."),
+    ):
+        grain(root / "CASIA1+" / "image" / f"{name}.jpg")
+        records.append({"image": f"/elsewhere/CASIA1+/image/{name}.jpg", "outputs": words})
+    mask(root / "CASIA1+" / "mask" / "Sp_2_gt.png")
+    (root / "mmtd.jsonl").write_text("\n".join(map(json.dumps, records)))
+
+
+def forgerynet(root: Path) -> None:
+    home = root / "Validation"
+    lines = ["2/a.png 0 0 0", "2/b.png 1 1 5", "3/c.png 1 2 9"]
+    for line in lines:
+        grain(home / "image" / "val_perturb_release" / line.split()[0])
+    mask(home / "spatial_localize" / "2" / "b.png")
+    (home / "image_list.txt").write_text("\n".join(lines) + "\n")
+
+
 def manifest(root: Path) -> None:
     grain(root / "a.jpg")
     grain(root / "b.jpg")
@@ -149,6 +170,8 @@ TREES: dict[str, tuple[Callable[[Path], None], list[Verdict], set[str]]] = {
     "fakeclue": (fakeclue, [T, S, A, S], {"category deepfake", "category animal", "category doc"}),
     "synthscars": (synthscars, [S], {"synthscars"}),
     "genimage": (genimage, [S, S, A, A], {"generator ADM", "generator Midjourney"}),
+    "mmtd": (mmtd, [A, T], {"collection CASIA1+"}),
+    "forgerynet": (forgerynet, [A, T, T], {"method 0", "method 5", "method 9"}),
 }
 
 
@@ -176,7 +199,7 @@ def test_masks_are_true_where_something_was_altered(name: str, tmp_path: Path) -
     for item in made(name, tmp_path):
         true = item.true_mask(96, 128)
         altered = item.sample.verdict is Verdict.TAMPERED or name == "synthscars"
-        if not altered or name == "fakeclue":
+        if not altered or name == "fakeclue" or item.sample.source == "method 9":
             assert true is None
         else:
             assert true is not None
