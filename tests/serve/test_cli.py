@@ -59,7 +59,10 @@ def test_examine_prints_a_verdict_and_the_page_and_writes_the_report(
         assert words in printed.out
     assert printed.err == ""
     assert (tmp_path / "reports" / "reports.jsonl").exists()
-    assert loaded == {"checkpoint": None, "prior": None, "stability": True}
+    assert loaded == {
+        "checkpoint": None, "prior": None, "stability": True, "operating_point": None,
+        "device": "cpu",
+    }  # fmt: skip
 
 
 def test_json_prints_only_the_objects(
@@ -67,7 +70,8 @@ def test_json_prints_only_the_objects(
 ) -> None:
     gone = str(tmp_path / "gone.jpg")
     words = ["examine", str(photo), gone, "--json", "--out", str(tmp_path / "out")]
-    assert cli.main([*words, "--prior", "0.02", "--no-stability"]) == cli.SOME_FAILED
+    words += ["--prior", "0.02", "--no-stability", "--operating-point", "evidence"]
+    assert cli.main([*words, "--device", "cuda:1"]) == cli.SOME_FAILED
     printed = capsys.readouterr()
     found = [json.loads(line) for line in printed.out.splitlines()]
     assert [record["image"]["path"] for record in found] == [str(photo), gone]
@@ -75,6 +79,7 @@ def test_json_prints_only_the_objects(
         validate(record)
     assert loaded["prior"] == 0.02
     assert loaded["stability"] is False
+    assert (loaded["operating_point"], loaded["device"]) == ("evidence", "cuda:1")
 
 
 def test_a_bad_file_is_one_line_on_stderr_and_status_one(
