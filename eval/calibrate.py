@@ -43,7 +43,7 @@ COUNT, SIDES = 200, (256, 384, 448)
 TRIED = 40
 """On how many of them mild changes are tried, which takes six looks each and more."""
 
-_OFFSET_PENALTY = 0.05
+_PENALTY = 0.05
 _LARGEST_OFFSET = 3.0
 
 
@@ -53,6 +53,10 @@ class Seen(Protocol):
     @property
     def verdict_logits(self) -> NDArray[np.float64]:
         """(3,) raw logits of the mapper."""
+
+    @property
+    def peak(self) -> float:
+        """Of the map, as `calibration.map_peak` has it."""
 
     @property
     def map(self) -> NDArray[np.float32]:
@@ -73,6 +77,7 @@ class Reading:
     Attributes:
         seed: that it was made from.
         logits: (3,) verdict logits.
+        peak: of its map.
         label: class index.
         group: the photograph it was made of.
         pixels: levels of its map inside and outside its true mask; None unless tampered.
@@ -80,6 +85,7 @@ class Reading:
 
     seed: int
     logits: NDArray[np.float64]
+    peak: float
     label: int
     group: str
     pixels: PixelCounts | None
@@ -90,6 +96,7 @@ class Reading:
         return {
             "seed": self.seed,
             "logits": self.logits.tolist(),
+            "peak": self.peak,
             "label": self.label,
             "group": self.group,
             "altered": None if pixels is None else pixels.altered.tolist(),
@@ -102,7 +109,29 @@ class Reading:
         pixels = None
         if row["altered"] is not None:
             pixels = PixelCounts(np.array(row["altered"]), np.array(row["untouched"]))
-        return cls(row["seed"], np.array(row["logits"]), row["label"], row["group"], pixels)
+        logits = np.array(row["logits"])
+        return cls(row["seed"], logits, row["peak"], row["label"], row["group"], pixels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raw:
+    """What an uncalibrated model says of n pictures.
+
+    Attributes:
+        logits: (n, 3) of the verdict.
+        peaks: (n,) of the maps.
+    """
+
+    logits: NDArray[np.float64]
+    peaks: NDArray[np.float64]
+
+    def __getitem__(self, chosen: Flags) -> "Raw":
+        """Return those that an (n,) bool array marks."""
+        return Raw(self.logits[chosen], self.peaks[chosen])
+
+    def by(self, calibrator: Calibrator) -> NDArray[np.float64]:
+        """Return the (n, 3) probabilities that a calibrator makes of them."""
+        return calibrator.probabilities(calibrator.joined(self.logits, self.peaks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +207,7 @@ def _read(examiner: Sees, pool: Pool, seed: int, sides: tuple[int, ...]) -> Read
     return Reading(
         seed=seed,
         logits=np.asarray(look.verdict_logits, np.float64),
+        peak=look.peak,
         label=CLASSES.index(made.verdict),
         group=made.parameters["key"],
         pixels=PixelCounts.of(look.map, made.mask) if tampered and made.mask.any() else None,
@@ -194,7 +224,7 @@ def _kept(path: Path) -> Iterator[tuple[int, Reading]]:
 
 
 def fit(readings: Sequence[Reading], version: str) -> Fit:
-    """Fit temperature and class offsets by likelihood, and the mask's offset by mean pixel F1.
+    """Fit what makes probabilities by likelihood, and the mask's offset by mean pixel F1.
 
     Args:
         readings: of an examiner whose calibrator was the identity.
@@ -203,17 +233,17 @@ def fit(readings: Sequence[Reading], version: str) -> Fit:
     Raises:
         ValueError: there are no pictures of both kinds, in all or in all but one fold.
     """
-    logits = np.stack([one.logits for one in readings])
+    raw = Raw(np.stack([one.logits for one in readings]), np.array([one.peak for one in readings]))
     labels = np.array([one.label for one in readings])
     folds = folds_of([one.group for one in readings])
     if not labels.any() or labels.all():
         raise ValueError("calibration needs authentic and manipulated pictures; make more")
     calibrator = replace(
-        _with_pictures(_fitted(logits, labels), logits, labels),
+        _with_pictures(_fitted(raw, labels), raw, labels),
         mask_offset=_best_offset(readings),
         version=version,
     )
-    unseen, intervals = out_of_fold(logits, labels, folds)
+    unseen, intervals = out_of_fold(raw, labels, folds)
     verdicts = Verdicts(labels, unseen.argmax(1), unseen, intervals)
     measured = verdicts.calibration_figures() | {"auc": verdicts.image_figures()["auc"]}
     return Fit(
@@ -248,12 +278,12 @@ def folds_of(groups: Sequence[str]) -> NDArray[np.intp]:
 
 
 def out_of_fold(
-    logits: NDArray[np.float64], labels: NDArray[np.int64], folds: NDArray[np.intp]
+    raw: Raw, labels: NDArray[np.int64], folds: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Let each picture be judged by a calibrator fitted without its fold.
 
     Args:
-        logits: (n, 3) of the verdict.
+        raw: of n pictures.
         labels: (n,) class indices.
         folds: (n,) the fold of each picture.
 
@@ -261,23 +291,20 @@ def out_of_fold(
         (n, 3) probabilities and (n, 2) intervals of 1 - p(authentic), at the base rates of the
         pictures that were fitted on.
     """
-    probabilities, intervals = np.empty_like(logits), np.empty((len(logits), 2))
+    probabilities, intervals = np.empty_like(raw.logits), np.empty((len(labels), 2))
     for fold in np.unique(folds):
         inside = folds == fold
-        calibrator = _with_pictures(
-            _fitted(logits[~inside], labels[~inside]), logits[~inside], labels[~inside]
-        )
-        probabilities[inside] = calibrator.probabilities(logits[inside])
+        others = raw[~inside], labels[~inside]
+        calibrator = _with_pictures(_fitted(*others), *others)
+        probabilities[inside] = raw[inside].by(calibrator)
         scores = 1 - probabilities[inside, 0]
         intervals[inside] = [calibrator.interval(float(score)) for score in scores]
     return probabilities, intervals
 
 
-def _with_pictures(
-    calibrator: Calibrator, logits: NDArray[np.float64], labels: NDArray[np.int64]
-) -> Calibrator:
+def _with_pictures(calibrator: Calibrator, raw: Raw, labels: NDArray[np.int64]) -> Calibrator:
     """Return a calibrator that knows the pictures it was fitted on, for its intervals."""
-    scores = 1 - calibrator.probabilities(logits)[:, 0]
+    scores = 1 - raw.by(calibrator)[:, 0]
     order = np.argsort(scores, kind="stable")
     return replace(
         calibrator,
@@ -287,29 +314,30 @@ def _with_pictures(
     )
 
 
-def _fitted(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibrator:
-    best = minimize(_loss(logits, labels), np.zeros(3), method="Nelder-Mead").x
-    return _calibrator(best)
+def _fitted(raw: Raw, labels: NDArray[np.int64]) -> Calibrator:
+    return _calibrator(minimize(_loss(raw, labels), np.zeros(5), method="L-BFGS-B").x)
 
 
-def _loss(
-    logits: NDArray[np.float64], labels: NDArray[np.int64]
-) -> Callable[[NDArray[np.float64]], float]:
+def _loss(raw: Raw, labels: NDArray[np.int64]) -> Callable[[NDArray[np.float64]], float]:
     rows = np.arange(len(labels))
 
     def loss(parameters: NDArray[np.float64]) -> float:
-        chosen = _calibrator(parameters).probabilities(logits)[rows, labels]
-        penalty = _OFFSET_PENALTY * (parameters[1:] ** 2).mean()
+        chosen = raw.by(_calibrator(parameters))[rows, labels]
+        penalty = _PENALTY * (parameters[1:] ** 2).mean()
         return float(-np.log(chosen + 1e-12).mean() + penalty)
 
     return loss
 
 
 def _calibrator(parameters: NDArray[np.float64]) -> Calibrator:
-    """Read log-temperature and the offsets of the two manipulated classes."""
+    """Read log-temperature, then offsets and map weights of the two manipulated classes."""
+    rate, tampered, synthetic, *weights = map(float, parameters)
+    temperature = float(np.exp(rate))
     return Calibrator(
-        temperature=float(np.exp(parameters[0])),
-        offsets=(0.0, float(parameters[1]), float(parameters[2])),
+        temperature=temperature,
+        offsets=(0.0, tampered, synthetic),
+        # so that a weight's penalty does not hang on the temperature
+        map_weights=(0.0, *(temperature * weight for weight in weights)),
     )
 
 

@@ -1,7 +1,7 @@
 """The one inference path: a picture in, a report out.
 
-Order: instruments, encoders, classification probability mapper, stability, calibrator, decision,
-mask, words.
+Order: instruments, encoders, classification probability mapper, mask, stability, calibrator,
+decision, words.
 """
 
 import time
@@ -22,7 +22,7 @@ from morelli.data_pipeline.report import Report
 from morelli.data_pipeline.schema import Answer, Measurement, Told, Verdict
 from morelli.data_pipeline.verifier import findings, rationale_of, withhold_misplaced
 from morelli.model.batching import beside_each_other, write_on
-from morelli.model.calibration import EVEN, Calibrator, Decision
+from morelli.model.calibration import EVEN, Calibrator, Decision, map_peak
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
 from morelli.model.conversation import Hear, Turn, Words
 from morelli.model.cpm import verdict_logits
@@ -214,13 +214,15 @@ class Examiner:
                 self.model.config.verdict_temperature,
             )
             raw = logits[0].cpu().double().numpy()
+        with _timed(seconds, "map"):
+            soft = self._locate(picture, features, output.past_key_values)
+            peak = map_peak(soft, self.calibrator.mask_offset)
         with _timed(seconds, "stability"):
             seen = Seen(picture, measurements, features, raw)
             moved = drift(self.model, self.processor, seen, self.dtype) if self.stability else None
-            decision, stability = self._decide(raw, moved)
-        with _timed(seconds, "map"):
-            ending = self.processor.verdict_prefix(decision.verdict)
-            soft = self._locate(picture, features, output.past_key_values, ending)
+            decision, stability = self._decide(self.calibrator.joined(raw, peak), moved)
+        with _timed(seconds, "verdict"):
+            ending = self._open(output.past_key_values, len(tokens), decision.verdict)
         return Look(
             measurements=measurements,
             probability=decision.probability,
@@ -228,6 +230,7 @@ class Examiner:
             verdict=decision.verdict,
             map=soft,
             verdict_logits=raw,
+            peak=peak,
             seconds=seconds,
             tokens=(*tokens, *ending),
             cache=output.past_key_values,
@@ -243,18 +246,31 @@ class Examiner:
             return self.calibrator.decide(logits, self.prior), []
         return settled(self.calibrator, logits, moved, self.prior)
 
-    def _locate(
-        self, picture: Picture, features: ViewFeatures, cache: Any, ending: list[int]
-    ) -> NDArray[np.float32]:
-        """Read the verdict's words into the cache, and decode the mask that `<seg>` prompts."""
-        output = self.model(
-            input_ids=self._row(ending), past_key_values=cache, use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
+    def _locate(self, picture: Picture, features: ViewFeatures, cache: Any) -> NDArray[np.float32]:
+        """Decode the mask that `<seg>` prompts in an answer that begins with "tampered".
+
+        That answer is the only one that shows a mask. The cache holds it afterwards.
+        """
+        ending = self.processor.verdict_prefix(Verdict.TAMPERED)
+        output = self._read(ending, cache)
         where = ending.index(self.model.config.seg_token_id)
         state: Tensor = output.last_hidden_state[:, where]
         logits = self.model.decode_masks(features, state).float() + self.calibrator.mask_offset
         tiles = logits.sigmoid().cpu().numpy()
         return stitch(tiles, self.processor.layout(picture.height, picture.width))
+
+    def _open(self, cache: Any, known: int, verdict: Verdict) -> list[int]:
+        """Return the tokens that open the answer, and put them in the cache behind `known`."""
+        ending = self.processor.verdict_prefix(verdict)
+        if verdict is not Verdict.TAMPERED:
+            cache.crop(known - cache.get_seq_length())
+            self._read(ending, cache)
+        return ending
+
+    def _read(self, tokens: list[int], cache: Any) -> Any:
+        return self.model(
+            input_ids=self._row(tokens), past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
 
     @torch.inference_mode()
     def speak(self, look: Look, hear: Hear | None = None) -> Words:
@@ -372,4 +388,4 @@ class Examiner:
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - start
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -21,6 +21,7 @@ class Look:
         verdict: the decision.
         map: (H, W) float32 in the image frame, for every verdict.
         verdict_logits: (3,) raw logits of the mapper, for fitting a calibrator.
+        peak: of the map, as `calibration.map_peak` has it, likewise.
         seconds: stage -> wall time.
         tokens: ids of the conversation up to the line break after `<seg>`.
         cache: the language model's memory of them.
@@ -34,6 +35,7 @@ class Look:
     verdict: Verdict
     map: NDArray[np.float32]
     verdict_logits: NDArray[np.float64]
+    peak: float
     seconds: dict[str, float] = field(default_factory=dict)
     tokens: tuple[int, ...] = ()
     cache: Any = None

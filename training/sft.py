@@ -8,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from morelli.data_pipeline.schema import CLASSES
+from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.calibrate import Reading
 from morelli.eval.calibrate import fit as fit_calibrator
 from morelli.eval.pixel_metrics import PixelCounts
-from morelli.model.calibration import Calibrator
+from morelli.model.calibration import Calibrator, map_peak
 from morelli.training.adapters import Rates, freeze_encoders
 from morelli.training.cases import Case, Cases, sample_cases
 from morelli.training.feature_cache import cache_features
@@ -175,13 +175,14 @@ def calibrate(begun: Start, validation: Cases, sources: Sequence[str]) -> Calibr
 
 
 def _reading(reader: RolloutReader, case: Case, index: int, source: str) -> Reading:
-    (seen,) = reader.read([case], [reader.processor.verdict_prefix(case.truth.verdict)])
+    (seen,) = reader.read([case], [reader.processor.verdict_prefix(Verdict.TAMPERED)])
     mask = case.truth.mask
     pixels = None
     if mask is not None and mask.any():
         pixels = PixelCounts.of(seen.map, mask)
     logits = np.log(seen.probability + 1e-12)
-    return Reading(index, logits, CLASSES.index(case.truth.verdict), source, pixels)
+    label = CLASSES.index(case.truth.verdict)
+    return Reading(index, logits, map_peak(seen.map), label, source, pixels)
 
 
 def write_pictures(reader: RolloutReader, test: Cases, config: SFTConfig) -> None:

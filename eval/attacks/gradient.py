@@ -6,12 +6,13 @@ a picture. In every step the attacked pixels are rounded to 8 bits, saved, measu
 instruments, cut into views and put to the model with the readings as text, just as in an
 examination; so an iterate is only kept for what it truly does.
 
-Backwards, the gradient runs through the language model, both encoders and the cutting, whose
-transpose is exact. Two steps have no gradient. Rounding is passed straight through. An instrument's
-map is replaced, backwards only, by the local energy of the picture's detail, scaled by the
-regression of the true map on it: the backward pass differentiable approximation of Athalye et al.,
-"Obfuscated gradients give a false sense of security", 2018. The readings as text are recomputed,
-but no gradient passes through them.
+Backwards, the gradient runs through the language model, the mask decoder, both encoders and the
+cutting, whose transpose is exact. Three steps have none. Rounding is passed straight through. The
+peak of the map of altered pixels is replaced, backwards only, by the mean of what exceeds it in the
+tiles. An instrument's map is replaced likewise by the local energy of the picture's detail, scaled
+by the regression of the true map on it: the backward pass differentiable approximation of Athalye
+et al., "Obfuscated gradients give a false sense of security", 2018. The readings as text are
+recomputed, but no gradient passes through them.
 """
 
 from dataclasses import dataclass, replace
@@ -26,10 +27,12 @@ from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.schema import Verdict
 from morelli.eval.attacks.aim import Aim, saved
+from morelli.model.calibration import map_peak
 from morelli.model.cpm import verdict_logits
 from morelli.model.examiner import Examiner
-from morelli.model.views import RGB_CHANNELS, stack_maps, unpack_gradient
-from morelli.model.vision import ViewFeatures, encode_views
+from morelli.model.forgery_vlm import seg_state
+from morelli.model.views import RGB_CHANNELS, Layout, stack_maps, stitch, unpack_gradient
+from morelli.model.vision import ViewFeatures, encode_views, joined
 
 STEPS = 10
 """Gradients that are taken of each picture."""
@@ -108,16 +111,17 @@ class _Verdict:
         with torch.no_grad():
             parts = [self._encoded(part) for part in self._parts(views)]
         features = _together(parts)
-        leaves = [features.fused, features.summary]
+        leaves = _ends(features)
+        where = processor.layout(picture.height, picture.width)
         with torch.set_grad_enabled(with_gradient):
             for leaf in leaves:
                 leaf.requires_grad_(with_gradient)
-            odds = self._odds(processor.encode(prompt), features)
+            odds = self._odds(processor.encode(prompt), features, where)
         value = float(odds.detach())
         if not with_gradient:
             return value, None
         on_views = self._through_encoders(views, torch.autograd.grad(odds, leaves))
-        planes = unpack_gradient(on_views, processor.layout(picture.height, picture.width))
+        planes = unpack_gradient(on_views, where)
         maps = stack_maps(measurements, names, picture.height, picture.width)
         gradient = planes[:RGB_CHANNELS] + _through_maps(
             picture.pixels, maps, planes[RGB_CHANNELS:]
@@ -130,15 +134,21 @@ class _Verdict:
     def _encoded(self, views: Tensor) -> ViewFeatures:
         return encode_views(self.examiner.model.model.vision, views, self.examiner.dtype)
 
-    def _odds(self, tokens: list[int], features: ViewFeatures) -> Tensor:
+    def _odds(self, tokens: list[int], features: ViewFeatures, where: Layout) -> Tensor:
         model, calibrator = self.examiner.model, self.examiner.calibrator
-        output = model(
-            input_ids=torch.tensor([tokens], device=features.fused.device), features=features,
-            use_cache=False, logits_to_keep=1,
-        )  # fmt: skip
-        ids, temperature = self.examiner.processor.verdict_ids, model.config.verdict_temperature
-        raw = verdict_logits(output.logits[:, -1], ids, temperature)[0]
-        stated = raw / calibrator.temperature + raw.new_tensor(calibrator.offsets)
+        processor = self.examiner.processor
+        ids = torch.tensor([tokens], device=features.fused.device)
+        output = model(input_ids=ids, features=features, use_cache=True, logits_to_keep=1)
+        temperature = model.config.verdict_temperature
+        raw = verdict_logits(output.logits[:, -1], processor.verdict_ids, temperature)[0]
+        opening = torch.tensor([processor.verdict_prefix(Verdict.TAMPERED)], device=ids.device)
+        further = model.model(
+            input_ids=opening, past_key_values=output.past_key_values, use_cache=True
+        )
+        state = seg_state(further.last_hidden_state, opening, model.config.seg_token_id)
+        peak = _peak(model.decode_masks(features, state).float(), where)
+        both = raw + peak * raw.new_tensor(calibrator.map_weights)
+        stated = both / calibrator.temperature + raw.new_tensor(calibrator.offsets)
         authentic, others = stated[0], stated[1:].logsumexp(0)
         return others - authentic if self.label is Verdict.AUTHENTIC else authentic - others
 
@@ -153,22 +163,30 @@ class _Verdict:
         for part, *some in zip(parts, *(torch.split(one, sizes) for one in gradients), strict=True):
             leaf = part.clone().requires_grad_()
             features = self._encoded(leaf)
-            ends = [features.fused, features.summary]
-            (on_part,) = torch.autograd.grad(ends, leaf, some)
+            (on_part,) = torch.autograd.grad(_ends(features), leaf, some)
             found.append(on_part[:, :channels].float().cpu().numpy())
         return np.concatenate(found)
 
 
+def _ends(features: ViewFeatures) -> list[Tensor]:
+    """Return what verdict and mask are read from."""
+    every = (features.fused, features.summary, features.stride4, features.stride8)
+    return [one for one in every if one is not None]
+
+
 def _together(parts: list[ViewFeatures]) -> ViewFeatures:
-    """Join the features that a verdict reads, of consecutive views of one picture."""
-    fused, summary, centres, inside, picture, view = (
-        torch.cat([getattr(part, name) for part in parts])
-        for name in ("fused", "summary", "centres", "inside", "picture", "view")
-    )
-    return replace(
-        parts[0], fused=fused, summary=summary, stride4=None, stride8=None, centres=centres,
-        inside=inside, picture=picture, view=torch.arange(len(view), device=view.device),
-    )  # fmt: skip
+    """Join the features of consecutive views of one picture."""
+    together = joined(parts, 1)
+    view = torch.arange(len(together.view), device=together.view.device)
+    return replace(together, view=view)
+
+
+def _peak(logits: Tensor, where: Layout) -> Tensor:
+    """Return the peak of the map that (T, h, w) logits of tiles make, with a gradient for them."""
+    exact = map_peak(stitch(logits.detach().sigmoid().cpu().numpy(), where))
+    above = logits[logits.detach() >= exact]
+    above = above.mean() if len(above) else logits.amax()
+    return exact + above - above.detach()
 
 
 def _through_maps(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from morelli.data_pipeline.schema import CLASSES, Verdict
-from morelli.model.calibration import FILE, Calibrator, wilson
+from morelli.model.calibration import FILE, Calibrator, map_peak, wilson
 
 LOGITS = st.tuples(*[st.floats(-30, 30)] * 3)
 
@@ -117,6 +117,43 @@ def test_save_and_load_return_the_same_calibrator(tmp_path: Path) -> None:
     calibrator = _fitted(mask_offset=0.5, version="200 pictures", slopes={"JPEG 90": 0.4})
     calibrator.save(tmp_path)
     assert Calibrator.load(tmp_path) == calibrator
+
+
+@given(st.floats(-3, 3), st.integers(0, 9))
+def test_the_peak_of_a_map_does_not_hang_on_what_was_added_to_its_logits(
+    offset: float, seed: int
+) -> None:
+    logits = np.random.default_rng(seed).normal(-1, 1, (60, 80))
+    plain, moved = (1 / (1 + np.exp(-(logits + by))) for by in (0.0, offset))
+    peak = map_peak(plain.astype(np.float32))
+    assert map_peak(moved.astype(np.float32), offset) == pytest.approx(peak, abs=1e-3)
+    assert float((logits > peak).mean()) == pytest.approx(0.005, abs=0.001)
+
+
+def test_the_peak_is_that_of_small_places_but_not_of_single_pixels() -> None:
+    soft = np.full((100, 100), 0.1, np.float32)
+    soft[3, 4] = 0.99
+    assert map_peak(soft) == pytest.approx(np.log(1 / 9), abs=1e-3)
+    soft[40:50, 40:50] = 0.9
+    assert map_peak(soft) == pytest.approx(np.log(9), abs=1e-3)
+
+
+def test_the_peak_of_a_large_map_is_that_of_the_map_made_smaller() -> None:
+    rng = np.random.default_rng(0)
+    small = rng.random((500, 700), np.float32)
+    large = small.repeat(4, 0).repeat(4, 1)
+    assert map_peak(large) == pytest.approx(map_peak(small), abs=0.15)
+
+
+def test_a_suspected_place_speaks_for_tampering_as_its_weight_says() -> None:
+    calibrator = _fitted(map_weights=(0.0, 0.8, 0.1))
+    logits = np.array([0.3, 0.1, -0.4])
+    low, high = (calibrator.probabilities(calibrator.joined(logits, peak)) for peak in (-3.0, 3.0))
+    assert high[1] > low[1]
+    assert high[0] < low[0]
+    assert calibrator.joined(logits, 2.0) == pytest.approx([0.3, 1.7, -0.2])
+    several = calibrator.joined(np.stack([logits, logits]), np.array([2.0, 0.0]))
+    assert several == pytest.approx(np.array([[0.3, 1.7, -0.2], logits]))
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

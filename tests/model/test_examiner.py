@@ -10,7 +10,7 @@ from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.report import Report, ReportPaths, canonical, validate
 from morelli.data_pipeline.schema import CLASSES, Measurement, Told, Verdict
 from morelli.model import processing
-from morelli.model.calibration import Calibrator
+from morelli.model.calibration import Calibrator, map_peak
 from morelli.model.checkpoint import Checkpoint, CheckpointError
 from morelli.model.examiner import Examiner
 
@@ -44,6 +44,40 @@ def test_report_mask_and_words_follow_the_verdict(
     assert (report.mask is not None) == (verdict is Verdict.TAMPERED)
     assert report.map.shape == (96, 130)
     assert 0 <= report.map.min() <= report.map.max() <= 1
+
+
+def test_what_the_shown_map_suspects_moves_the_probability(
+    tiny_checkpoint: Checkpoint, draw: Draw
+) -> None:
+    weighed = dataclasses.replace(
+        tiny_checkpoint.calibrator, map_weights=(0.0, 2.0, 0.0), mask_offset=0.7
+    )
+    picture = draw(96, 130)
+    look = Examiner(dataclasses.replace(tiny_checkpoint, calibrator=weighed), stability=False).look(
+        picture
+    )
+    plain = dataclasses.replace(tiny_checkpoint, calibrator=Calibrator())
+    unweighed = Examiner(plain, stability=False).look(picture)
+    assert look.peak == pytest.approx(unweighed.peak, abs=0.02)
+    assert look.peak == pytest.approx(map_peak(look.map, 0.7))
+    joined = look.verdict_logits + np.array([0.0, 2.0 * look.peak, 0.0])
+    assert look.probability == weighed.decide(joined, 0.5).probability
+
+
+@pytest.mark.parametrize("verdict", [*CLASSES, Verdict.INCONCLUSIVE])
+def test_the_cache_holds_the_answer_that_was_decided_for(
+    tiny_checkpoint: Checkpoint, draw: Draw, verdict: Verdict
+) -> None:
+    examiner = Examiner(_leaning(tiny_checkpoint, verdict), stability=False)
+    look = examiner.look(draw(96, 130))
+    assert look.verdict is verdict
+    assert look.cache.get_seq_length() == len(look.tokens)
+    ending = examiner.processor.verdict_prefix(verdict)
+    assert list(look.tokens[-len(ending) :]) == ending
+    # the same answer from a cache that was read anew up to its last token
+    alone = examiner.speak(look).text
+    (beside,) = examiner.speak_many([examiner.look(draw(96, 130))])
+    assert beside.text == alone
 
 
 def test_the_same_bytes_give_the_same_report(tiny_checkpoint: Checkpoint, draw: Draw) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,27 @@ def test_it_lowers_the_probability_of_what_is_true_and_more_so_with_more_room(
     ]
     assert left[0] == before
     assert left[2] < left[1] < before
+
+
+def test_it_finds_its_way_through_the_map_too(
+    picture: Picture, random_examiner: Any, fixed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed = replace(random_examiner.calibrator, map_weights=(0.0, 3.0, 0.0))
+    checkpoint = replace(random_examiner.checkpoint, calibrator=weighed)
+    monkeypatch.setattr(random_examiner, "checkpoint", checkpoint)
+    verdict = gradient._Verdict(random_examiner, Verdict.AUTHENTIC)
+    error, slope = verdict.error(picture, True)
+    stated = random_examiner.look(picture).probability["authentic"]
+    assert error == pytest.approx(np.log(1 / stated - 1), abs=1e-3)
+    assert slope is not None
+
+    def after(signs: Any) -> float:
+        moved = np.clip(picture.pixels + 4 * signs, 0, 255).astype(np.uint8)
+        return verdict.error(saved(moved, "moved"), False)[0]
+
+    rng = np.random.default_rng(0)
+    blind = [after(rng.choice([-1, 1], slope.shape)) for _ in range(4)]
+    assert after(np.sign(slope)) > max(error, *blind)
 
 
 def test_it_does_more_than_noise_of_the_same_size(
