@@ -5,9 +5,8 @@ by folds that keep pictures of one photograph together; the calibrator that is s
 all of them.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from tqdm import tqdm
 
 from morelli.data_pipeline.images import Picture, picture_from_bytes
 from morelli.data_pipeline.maker import Made, Pool, make
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.estimates import Values
+from morelli.eval.likelihood import Raw, calibrator_of, folds_of, out_of_fold
 from morelli.eval.operating_points import OperatingPoint, operating_points
 from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold
 from morelli.eval.slopes import slopes_and_agreement
@@ -35,15 +34,12 @@ if TYPE_CHECKING:
 FIRST_SEED = 900_000_000
 """Of the calibration pictures; training counts up from far below."""
 
-FOLDS = 5
-
 COUNT, SIDES = 200, (256, 384, 448)
 """How many pictures, and their longest sides in pixels, unless others are asked for."""
 
 TRIED = 40
 """On how many of them mild changes are tried, which takes six looks each and more."""
 
-_PENALTY = 0.05
 _LARGEST_OFFSET = 3.0
 
 
@@ -111,27 +107,6 @@ class Reading:
             pixels = PixelCounts(np.array(row["altered"]), np.array(row["untouched"]))
         logits = np.array(row["logits"])
         return cls(row["seed"], logits, row["peak"], row["label"], row["group"], pixels)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Raw:
-    """What an uncalibrated model says of n pictures.
-
-    Attributes:
-        logits: (n, 3) of the verdict.
-        peaks: (n,) of the maps.
-    """
-
-    logits: NDArray[np.float64]
-    peaks: NDArray[np.float64]
-
-    def __getitem__(self, chosen: Flags) -> "Raw":
-        """Return those that an (n,) bool array marks."""
-        return Raw(self.logits[chosen], self.peaks[chosen])
-
-    def by(self, calibrator: Calibrator) -> NDArray[np.float64]:
-        """Return the (n, 3) probabilities that a calibrator makes of them."""
-        return calibrator.probabilities(calibrator.joined(self.logits, self.peaks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +214,7 @@ def fit(readings: Sequence[Reading], version: str) -> Fit:
     if not labels.any() or labels.all():
         raise ValueError("calibration needs authentic and manipulated pictures; make more")
     calibrator = replace(
-        _with_pictures(_fitted(raw, labels), raw, labels),
+        calibrator_of(raw, labels),
         mask_offset=_best_offset(readings),
         version=version,
     )
@@ -267,77 +242,6 @@ def _at_even_odds(scores: Values, positive: Flags, folds: NDArray[np.intp]) -> V
             raise ValueError(f"without fold {fold} a class is missing; calibrate on more")
     return np.array(
         [shifted(score, rates[fold], EVEN) for score, fold in zip(scores, folds, strict=True)]
-    )
-
-
-def folds_of(groups: Sequence[str]) -> NDArray[np.intp]:
-    """Return the (n,) fold of each picture; those of one photograph are in the same one."""
-    names = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).digest())
-    place = {name: number % FOLDS for number, name in enumerate(names)}
-    return np.array([place[group] for group in groups])
-
-
-def out_of_fold(
-    raw: Raw, labels: NDArray[np.int64], folds: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Let each picture be judged by a calibrator fitted without its fold.
-
-    Args:
-        raw: of n pictures.
-        labels: (n,) class indices.
-        folds: (n,) the fold of each picture.
-
-    Returns:
-        (n, 3) probabilities and (n, 2) intervals of 1 - p(authentic), at the base rates of the
-        pictures that were fitted on.
-    """
-    probabilities, intervals = np.empty_like(raw.logits), np.empty((len(labels), 2))
-    for fold in np.unique(folds):
-        inside = folds == fold
-        others = raw[~inside], labels[~inside]
-        calibrator = _with_pictures(_fitted(*others), *others)
-        probabilities[inside] = raw[inside].by(calibrator)
-        scores = 1 - probabilities[inside, 0]
-        intervals[inside] = [calibrator.interval(float(score)) for score in scores]
-    return probabilities, intervals
-
-
-def _with_pictures(calibrator: Calibrator, raw: Raw, labels: NDArray[np.int64]) -> Calibrator:
-    """Return a calibrator that knows the pictures it was fitted on, for its intervals."""
-    scores = 1 - raw.by(calibrator)[:, 0]
-    order = np.argsort(scores, kind="stable")
-    return replace(
-        calibrator,
-        prior=float((labels > 0).mean()),
-        scores=tuple(round(float(score), 6) for score in scores[order]),
-        manipulated=tuple(int(value) for value in (labels > 0)[order]),
-    )
-
-
-def _fitted(raw: Raw, labels: NDArray[np.int64]) -> Calibrator:
-    return _calibrator(minimize(_loss(raw, labels), np.zeros(5), method="L-BFGS-B").x)
-
-
-def _loss(raw: Raw, labels: NDArray[np.int64]) -> Callable[[NDArray[np.float64]], float]:
-    rows = np.arange(len(labels))
-
-    def loss(parameters: NDArray[np.float64]) -> float:
-        chosen = raw.by(_calibrator(parameters))[rows, labels]
-        penalty = _PENALTY * (parameters[1:] ** 2).mean()
-        return float(-np.log(chosen + 1e-12).mean() + penalty)
-
-    return loss
-
-
-def _calibrator(parameters: NDArray[np.float64]) -> Calibrator:
-    """Read log-temperature, then offsets and map weights of the two manipulated classes."""
-    rate, tampered, synthetic, *weights = map(float, parameters)
-    temperature = float(np.exp(rate))
-    return Calibrator(
-        temperature=temperature,
-        offsets=(0.0, tampered, synthetic),
-        # so that a weight's penalty does not hang on the temperature
-        map_weights=(0.0, *(temperature * weight for weight in weights)),
     )
 
 
@@ -409,7 +313,8 @@ def _with_slopes(
     opened = {f"made-{one.seed}": partial(_opened, pool, one.seed, sides) for one in readings}
     beside = None if kept is None else kept.with_name(f"{kept.stem}-stability.jsonl")
     examiner.stability = True
-    trials, folds = try_all(examiner, opened, beside), folds_of([one.group for one in readings])
+    trials = [one.joined_by(fitted.calibrator) for one in try_all(examiner, opened, beside)]
+    folds = folds_of([one.group for one in readings])
     slopes, found = slopes_and_agreement(trials, tuple(CHANGES), folds, fitted.calibrator)
     calibrator = replace(fitted.calibrator, slopes=slopes)
     return replace(fitted, calibrator=calibrator, stability=tuple(found))

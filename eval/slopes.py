@@ -19,7 +19,7 @@ def fit_slopes(trials: Sequence[Trial], changes: Sequence[str]) -> dict[str, flo
     Least squares through the origin, kept from 0 to 1: a copy that tells nothing moves nothing.
 
     Args:
-        trials: of made pictures, as `try_picture` gives them.
+        trials: of made pictures, joined.
         changes: names of the rows of each trial.
     """
     told = np.stack([centred(one.told - one.before) for one in trials])
@@ -35,7 +35,7 @@ def told_out_of_fold(
     """Return each trial as it is told with slopes that were fitted without its fold.
 
     Args:
-        trials: as `try_picture` gives them.
+        trials: joined.
         changes: names of the rows of each trial.
         folds: (n,) the fold of each trial.
     """
@@ -57,7 +57,7 @@ def slopes_and_agreement(
     """Fit slopes on all trials, and measure by folds how well they tell.
 
     Args:
-        trials: of made pictures, as `try_picture` gives them.
+        trials: of made pictures, joined.
         changes: names of the rows of each trial.
         folds: (n,) the fold of each trial.
         calibrator: by which logits become probabilities and verdicts.

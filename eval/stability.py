@@ -34,35 +34,52 @@ if TYPE_CHECKING:
 
 Logits = NDArray[np.float64]
 
+_ARRAYS = ("before", "after", "told", "peaks")
+
 ALL = "any of them"
 """Stands in tables for all changes of a picture together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """What five changes do to one picture, raw verdict logits.
+    """What five changes do to one picture's raw verdict logits, or to its joined ones.
 
     Attributes:
         key: set and id of the picture.
         before: (3,) of the whole picture as it is.
         after: (5, 3) of the whole picture after each change.
         told: (5, 3) what they become if each change moves them as it moves those of the copy.
+        peaks: (6,) of the whole picture's map, as it is and after each change; of no use any more
+            once they are joined.
     """
 
     key: str
     before: Logits
     after: Logits
     told: Logits
+    peaks: Logits
 
     def as_json(self) -> dict[str, Any]:
         """Return a line of the file of readings."""
-        arrays = {name: getattr(self, name).tolist() for name in ("before", "after", "told")}
-        return {"key": self.key, **arrays}
+        return {"key": self.key, **{name: getattr(self, name).tolist() for name in _ARRAYS}}
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> "Trial":
         """Read such a line."""
-        return cls(line["key"], *(np.array(line[name]) for name in ("before", "after", "told")))
+        return cls(line["key"], *(np.array(line[name]) for name in _ARRAYS))
+
+    def joined_by(self, calibrator: Calibrator) -> "Trial":
+        """Return the trial with what the map says added to all logits.
+
+        Copies are not located in, so what is told has the map of the picture as it is.
+        """
+        before, after = self.peaks[0], self.peaks[1:]
+        return replace(
+            self,
+            before=calibrator.joined(self.before, before),
+            after=calibrator.joined(self.after, after),
+            told=calibrator.joined(self.told, np.full(len(self.told), before)),
+        )
 
     def told_by(self, calibrator: Calibrator, changes: Sequence[str]) -> "Trial":
         """Return the trial with what a calibrator makes of the copy; changes name the rows."""
@@ -116,10 +133,14 @@ def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:
     look = examiner.look(picture)
     assert look.moved is not None, "an examiner that leaves stability out cannot tell of it"
     with without_stability(examiner):
-        after = [
-            examiner.look(change(picture.pixels)).verdict_logits for change in CHANGES.values()
-        ]
-    return Trial(key, look.verdict_logits, np.stack(after), look.verdict_logits + look.moved)
+        after = [examiner.look(change(picture.pixels)) for change in CHANGES.values()]
+    return Trial(
+        key,
+        look.verdict_logits,
+        np.stack([one.verdict_logits for one in after]),
+        look.verdict_logits + look.moved,
+        np.array([look.peak, *(one.peak for one in after)]),
+    )
 
 
 def agreements(
@@ -128,7 +149,7 @@ def agreements(
     """Compare what is told from copies with whole examinations, change by change and in all.
 
     Args:
-        trials: of one or more pictures, told as `Trial.told_by` a calibrator.
+        trials: of one or more pictures, joined by the calibrator and told by one.
         changes: names of the rows of each trial.
         calibrator: of the checkpoint.
         prior: base rate that probabilities are stated for.
@@ -272,7 +293,9 @@ def main(command: Sequence[str]) -> int:
         changes, calibrator = tuple(CHANGES), examiner.calibrator
         trials = try_all(examiner, pictures, arguments.out)
         found = agreements(
-            [one.told_by(calibrator, changes) for one in trials], changes, calibrator
+            [one.joined_by(calibrator).told_by(calibrator, changes) for one in trials],
+            changes,
+            calibrator,
         )
     except (OSError, RuntimeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

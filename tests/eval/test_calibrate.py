@@ -9,7 +9,8 @@ import pytest
 
 from morelli.data_pipeline.schema import Verdict
 from morelli.eval import calibrate, stability
-from morelli.eval.calibrate import Raw, Reading, fit, folds_of, out_of_fold, read_pictures
+from morelli.eval.calibrate import Reading, fit, read_pictures
+from morelli.eval.likelihood import Raw, folds_of, out_of_fold
 from morelli.eval.pixel_metrics import PixelCounts
 from morelli.eval.stability import Trial
 from morelli.model.stability import CHANGES
@@ -185,7 +186,7 @@ def test_slopes_are_fitted_on_trials_that_a_stopped_run_goes_on_from(
     def trial(examiner: Any, picture: Any, key: str) -> Trial:
         tried.append(key)
         told = np.random.default_rng(len(tried)).normal(0, 1, (len(changes), 3))
-        return Trial(key, np.zeros(3), 0.4 * told, told)
+        return Trial(key, np.zeros(3), 0.4 * told, told, np.zeros(len(told) + 1))
 
     monkeypatch.setattr(stability, "try_picture", trial)
     monkeypatch.setattr(calibrate, "_opened", lambda *_: None)

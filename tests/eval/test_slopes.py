@@ -20,7 +20,9 @@ def trials_of(count: int, noise: float = 0.1, seed: int = 0) -> list[Trial]:
         before = rng.normal(0, 1, 3)
         told = rng.normal(0, 1, (3, 3))
         after = TRUE[:, None] * told + rng.normal(0, noise, (3, 3)) + rng.normal(0, 9, (3, 1))
-        trials.append(Trial(str(number), before, before + after, before + told))
+        trials.append(
+            Trial(str(number), before, before + after, before + told, np.zeros(len(after) + 1))
+        )
     return trials
 
 
@@ -35,11 +37,13 @@ def test_copies_that_tell_nothing_or_the_opposite_or_too_little_move_nothing_or_
 ):
     for factor, slope in ((0, 0.0), (-1, 0.0), (3, 1.0)):
         told = [
-            Trial(t.key, t.before, t.before + factor * (t.told - t.before), t.told)
+            Trial(t.key, t.before, t.before + factor * (t.told - t.before), t.told, t.peaks)
             for t in trials_of(20)
         ]
         assert set(fit_slopes(told, CHANGES).values()) == {slope}
-    still = [Trial(t.key, t.before, t.after, np.stack([t.before] * 3)) for t in trials_of(5)]
+    still = [
+        Trial(t.key, t.before, t.after, np.stack([t.before] * 3), t.peaks) for t in trials_of(5)
+    ]
     assert set(fit_slopes(still, CHANGES).values()) == {0.0}
 
 
@@ -47,7 +51,7 @@ def test_no_trial_is_told_with_slopes_that_were_fitted_on_it() -> None:
     trials, folds = trials_of(20), np.arange(20) % 5
     first = told_out_of_fold(trials, CHANGES, folds)
     others = [
-        t if fold != 2 else Trial(t.key, t.before, -3 * t.after, t.told)
+        t if fold != 2 else Trial(t.key, t.before, -3 * t.after, t.told, t.peaks)
         for t, fold in zip(trials, folds, strict=True)
     ]
     second = told_out_of_fold(others, CHANGES, folds)

@@ -14,7 +14,7 @@ CLEAN, FORGED = np.array([2.0, -2.0, -9.0]), np.array([-2.0, 2.0, -9.0])
 
 
 def trial(key: str, before: np.ndarray, after: list[np.ndarray], told: list[np.ndarray]) -> Trial:
-    return Trial(key, before, np.stack(after), np.stack(told))
+    return Trial(key, before, np.stack(after), np.stack(told), np.zeros(len(told) + 1))
 
 
 def test_turns_are_counted_change_by_change_and_in_all() -> None:
@@ -43,11 +43,23 @@ def test_turns_are_counted_change_by_change_and_in_all() -> None:
 def test_a_copy_that_tells_all_is_never_wrong() -> None:
     rng = np.random.default_rng(0)
     after = rng.normal(0, 2, (30, 2, 3))
-    trials = [Trial(str(n), rng.normal(0, 2, 3), one, one) for n, one in enumerate(after)]
+    trials = [
+        Trial(str(n), rng.normal(0, 2, 3), one, one, np.zeros(len(one) + 1))
+        for n, one in enumerate(after)
+    ]
     for found in agreements(trials, CHANGES, Calibrator()):
         assert found.agrees.value == found.found.value == 1.0
         assert found.alarms.value == found.error == 0.0
         assert found.movement > 0
+
+
+def test_copies_are_told_with_the_map_of_the_picture_as_it_is() -> None:
+    one = Trial("a", CLEAN, np.stack([CLEAN]), np.stack([FORGED]), np.array([2.0, -1.0]))
+    joined = one.joined_by(Calibrator(map_weights=(0.0, 3.0, 0.0)))
+    assert joined.before.tolist() == [2.0, 4.0, -9.0]
+    assert joined.after.tolist() == [[2.0, -5.0, -9.0]]
+    assert joined.told.tolist() == [[-2.0, 8.0, -9.0]]
+    assert one.joined_by(Calibrator()).as_json() == one.as_json()
 
 
 def test_what_is_told_is_shrunk_by_the_slopes_of_the_calibrator() -> None:
