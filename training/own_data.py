@@ -2,8 +2,9 @@
 
 import hashlib
 import itertools
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from morelli.data_pipeline.answer import AnswerError, parse
+from morelli.data_pipeline.answer import VERDICT_STEM, AnswerError, parse
 from morelli.data_pipeline.images import ImageError, open_picture, read_mask
 from morelli.data_pipeline.manifest import ManifestError, Row, row_of
 from morelli.data_pipeline.schema import ForensicSample, Verdict
@@ -19,6 +20,7 @@ from morelli.model.processing import ForgeryProcessor
 from morelli.training.cases import Cases
 from morelli.training.conversations import collate, converse
 
+_LOG = logging.getLogger(__name__)
 _MOST_SHOWN = 20
 
 
@@ -79,13 +81,23 @@ def _listed(problems: Sequence[str]) -> str:
 
 
 def _sample_of(row: Row) -> ForensicSample:
-    """Return a row's sample; the first answer of its conversation stands in for a missing one."""
+    """Return a row's sample; the first answer of its conversation stands in for a missing one.
+
+    Other people's conversations are not in the answer grammar: nothing that they say can be held
+    against a measurement, so that their labels and masks are taught, and their words are not.
+    """
     sample = row.sample
     said = next((turn.text for turn in row.conversation if turn.role == "assistant"), None)
     if sample.answer is not None or said is None:
         return sample
-    record = {**sample.as_json(), "answer": said}
-    return ForensicSample.from_json(record)
+    if not said.startswith(VERDICT_STEM):
+        _LOG.warning(
+            "%s: its answer is not in the answer grammar; label and mask are taught, its words are"
+            " not (morelli data annotate writes some that are)",
+            sample.id,
+        )
+        return sample
+    return replace(sample, answer=said)
 
 
 def _problem_of(sample: ForensicSample) -> str | None:
