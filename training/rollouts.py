@@ -74,7 +74,7 @@ class RolloutReader:
 
     def writing(self) -> AbstractContextManager[None]:
         """Give the language model the weights that it writes fastest with, for a while."""
-        return merged_for_sampling(self.model.model.language_model, self.dtype)
+        return merged_for_sampling(self.model, self.dtype)
 
     def prompt(self, case: Case) -> list[int]:
         """Return the tokens that a case's answer follows, the verdict stem included."""

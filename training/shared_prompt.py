@@ -20,6 +20,7 @@ from morelli.training.cases import Case
 from morelli.training.conversations import UNKNOWN, altered_shares
 from morelli.training.losses import mask_loss, overlap_loss
 from morelli.training.rollouts import RolloutReader
+from morelli.training.sampling_weights import token_weight
 
 _ROWS = 256
 """Tokens whose logits are held at a time; those of all answers would fill memory."""
@@ -70,23 +71,10 @@ def terms_of(reader: RolloutReader, sampled: Sampled, temperature: float) -> Ter
     )  # fmt: skip
     before = torch.cat([state[:-1] for state in states])
     tokens = torch.tensor([t for one in sampled.answers for t in one], device=before.device)
-    scores = token_scores(head_weight(reader.model), before, tokens, temperature)
+    scores = token_scores(token_weight(reader.model.lm_head), before, tokens, temperature)
     lengths = [len(one) for one in sampled.answers]
     found, entropies = (list(torch.split(score, lengths)) for score in scores)
     return Terms(found, entropies, _mask_term(reader, features, sampled, states))
-
-
-def head_weight(model: ForgeryVLM) -> Tensor:
-    """Return the (vocabulary, W) weight of the language head, the trained token put in.
-
-    PEFT wraps a head that is tied to an embedding of which one row learns, and the wrapper's own
-    weight is that of before.
-    """
-    layer = getattr(model.lm_head, "token_adapter", None)
-    weight: Tensor = (
-        model.lm_head.weight if layer is None else layer.get_merged_weights(layer.active_adapters)
-    )
-    return weight
 
 
 def _mask_term(

@@ -1,3 +1,4 @@
+import sys
 from types import SimpleNamespace
 
 from morelli.training.progress import PictureProgress, line_of
@@ -15,7 +16,8 @@ def test_a_line_is_short_and_has_what_one_wants_to_see_go_by():
     assert line_of({"train_runtime": 3.0, "epoch": 1.0}) == ""
 
 
-def test_the_bar_counts_pictures_from_where_a_run_goes_on(capsys):
+def test_the_bar_counts_pictures_from_where_a_run_goes_on(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # else there is no bar
     progress = PictureProgress(4)
     progress.on_train_begin(None, state_at(3), None)
     bar = progress.training_bar

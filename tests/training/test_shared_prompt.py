@@ -4,11 +4,10 @@ import torch
 from morelli.training.conversations import UNKNOWN
 from morelli.training.losses import overlap_loss
 from morelli.training.rollouts import RolloutReader
-from morelli.training.sampling_weights import merged_for_sampling
+from morelli.training.sampling_weights import merged_for_sampling, token_weight
 from morelli.training.shared_prompt import (
     Sampled,
     answer_states,
-    head_weight,
     terms_of,
     token_scores,
 )
@@ -88,7 +87,7 @@ def test_the_head_scores_as_the_model_does(begun):
     states = torch.randn(3, 32)
     with torch.no_grad():
         expected = reader.model.lm_head(states)
-        torch.testing.assert_close(states @ head_weight(reader.model).T, expected)
+        torch.testing.assert_close(states @ token_weight(reader.model.lm_head).T, expected)
 
 
 def test_the_masks_of_sampled_answers_teach_the_decoder_and_the_words(begun):
@@ -120,7 +119,7 @@ def test_merged_weights_write_what_the_learning_ones_say_and_go_as_they_came(beg
     with torch.no_grad():
         plain = answer_states(reader.model, features, prompt, sampled.answers)
         for dtype, slack in ((torch.float32, 1e-5), (torch.bfloat16, 0.1)):
-            with merged_for_sampling(reader.model.model.language_model, dtype):
+            with merged_for_sampling(reader.model, dtype):
                 merged = answer_states(reader.model, features, prompt, sampled.answers)
             for one, other in zip(plain, merged, strict=True):
                 torch.testing.assert_close(one, other, rtol=slack, atol=slack)
