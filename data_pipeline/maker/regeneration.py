@@ -27,6 +27,7 @@ from morelli.data_pipeline.maker.frame import (
 from morelli.data_pipeline.maker.history import resize
 from morelli.data_pipeline.maker.pool import Pool
 from morelli.data_pipeline.maker.regions import OBJECT_LIKE, draw_share, region
+from morelli.data_pipeline.maker.shapes import clock_sector
 
 LATENTS = {"nearest": (8, 8), "subpixel": (4, 4)}
 """Name of a network -> channels of its latents, and pixels that a latent is wide."""
@@ -42,6 +43,9 @@ _COARSE = 16
 """Pixels that share one correction of their colours."""
 
 _NOISE = 0.01, 0.06
+
+_CLOCK_SHARE = 0.08
+"""How often a sector of the picture is regenerated instead of a part of what it shows."""
 
 _CONTEXT = 32
 """Pixels around a region that go through the network with it."""
@@ -124,7 +128,12 @@ def regenerated(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edite
     As it is, like an image-to-image model of little strength; blurred; filled from its
     surroundings; or with a piece of another picture, like generative fill.
     """
-    where, drawn = region(rng, host, donors, draw_share(rng, host), (*OBJECT_LIKE, "stroke", "box"))
+    share = draw_share(rng, host)
+    if rng.random() < _CLOCK_SHARE:
+        where = clock_sector(rng, host.shape[0], host.shape[1], share)
+        drawn: dict[str, Any] = {"outline": "clock"}
+    else:
+        where, drawn = region(rng, host, donors, share, (*OBJECT_LIKE, "stroke", "box"))
     before = pick(rng, {"kept": 0.4, "blurred": 0.1, "filled": 0.3, "replaced": 0.2})
     below, replaced = _below(rng, host, where, before, donors)
     network = regenerator(donors.regenerator)
