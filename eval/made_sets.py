@@ -23,11 +23,13 @@ class MadeSet:
         side: of its pictures in pixels.
         counts: kind -> pictures of it, those that are untouched among them; None stands for any.
         camera: whether no pixel was ever resized, see `make`.
+        reencoded: whether it is to be scored saved anew, too.
     """
 
     side: int
     counts: Mapping[str | None, int]
     camera: bool = False
+    reencoded: bool = True
 
     @property
     def count(self) -> int:
@@ -47,7 +49,7 @@ MADE_SETS: dict[str, MadeSet] = {
         {"splice": 16, "copy_move": 16, "removal": 16, "retouch": 16, "document": 16,
          "regenerated": 16, "untouched": 32, "page": 12},
     ),
-    "made, 12 megapixels": MadeSet(3464, {None: 12}),
+    "made, 12 megapixels": MadeSet(3464, {None: 12}, reencoded=False),
 }  # fmt: skip
 """Name -> what it is made of, in the order in which they are reported.
 

@@ -29,11 +29,11 @@ def _arguments(command: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sources", nargs="+", metavar="NAME", help="default: all of them")
     parser.add_argument(
         "--reencode", nargs="*", type=int, default=[90], metavar="QUALITY",
-        help="score the forgeries saved at these JPEG qualities, too (default: 90)",
+        help="score everything saved at these JPEG qualities, too (default: 90)",
     )  # fmt: skip
     parser.add_argument(
         "--made", nargs=2, type=Path, metavar=("PHOTOS", "GENERATED"),
-        help="make and score a validation set of these folders, too",
+        help="make and score validation sets of these folders, too",
     )  # fmt: skip
     parser.add_argument("--only-score", action="store_true", help="score what is predicted")
     arguments = parser.parse_args(command)
@@ -45,17 +45,17 @@ def _arguments(command: Sequence[str]) -> argparse.Namespace:
 def _cases(arguments: argparse.Namespace) -> list[Case]:
     """List what the command asks for."""
     cases: list[Case] = []
+    saved = [Transform("jpeg", quality) for quality in arguments.reencode]
     if arguments.forgeries:
-        saved = [Transform("jpeg", quality) for quality in arguments.reencode]
         chosen = Selection(
             ["manifest"], arguments.forgeries, arguments.half, arguments.sources, changes=saved
         )
         cases += chosen.cases()
     if arguments.made:
         photos, generated = arguments.made
-        for name in MADE_SETS:
+        for name, wanted in MADE_SETS.items():
             made = made_items(photos, generated, arguments.out / "made", name)
-            cases += cases_of(checked(made), ())
+            cases += cases_of(checked(made), saved if wanted.reencoded else ())
     return cases
 
 

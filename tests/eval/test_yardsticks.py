@@ -29,6 +29,27 @@ def test_it_scores_the_half_and_the_qualities_that_are_asked_for(
     assert sum(map(len, halves)) == 6
 
 
+def test_made_sets_are_scored_as_they_are_and_saved_anew(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {
+        "made, small": made_sets.MadeSet(200, {"copy_move": 1, "page": 1}),
+        "made, large": made_sets.MadeSet(220, {"untouched": 1}, reencoded=False),
+    }
+    monkeypatch.setattr(made_sets, "MADE_SETS", wanted)
+    monkeypatch.setattr(yardsticks, "MADE_SETS", wanted)
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        yardsticks,
+        "look_at",
+        lambda cases, *_, **__: seen.extend((one.item.set, str(one.change)) for one in cases),
+    )
+    words = ["--made", str(photos), str(photos), "--out", str(tmp_path / "out")]
+    assert yardsticks.main(words) == 1  # nothing was predicted
+    assert [name for name, _ in seen] == ["made, small"] * 4 + ["made, large"]
+    assert len({change for _, change in seen}) == 2
+
+
 def test_nothing_to_score_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
         yardsticks.main(["--out", str(tmp_path)])
