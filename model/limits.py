@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from morelli.data_pipeline.schema import Measurement
-from morelli.data_pipeline.verifier import MIN_RELIABILITY
+from morelli.data_pipeline.verifier import cannot_tell
 
 _ALWAYS = (
     "No sign of manipulation found does not prove that a picture is authentic.",
@@ -28,5 +28,7 @@ def limits_of(measurements: Sequence[Measurement], stability_tested: bool) -> tu
 
 def _silent(measurements: Sequence[Measurement]) -> Iterator[str]:
     for measurement in measurements:
-        if measurement.reliability < MIN_RELIABILITY:
-            yield f"The {measurement.instrument} instrument cannot tell on this picture."
+        if cannot_tell(measurement):
+            limit = f"The {measurement.instrument} instrument cannot tell on this picture."
+            # Without a value, the statement says why there is none.
+            yield limit if measurement.value is not None else f"{limit} {measurement.statement}"
