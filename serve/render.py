@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import CITATION, Report, canonical
 from morelli.data_pipeline.schema import CLASSES, Verdict
+from morelli.serve.likelihood import strength
 
 PAGE_SIDE = 1600
 """Longest side in pixels of the copies inside the page; the files beside it are full size."""
@@ -375,6 +376,11 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(
-        percent=percent, number=number, gauge=_gauge, label=_label, turning=turning
+        percent=percent,
+        number=number,
+        gauge=_gauge,
+        label=_label,
+        turning=turning,
+        strength=strength,
     )
     return templates
