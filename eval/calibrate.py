@@ -139,7 +139,7 @@ class Fit:
         return {
             **self.figures,
             "operating_points": [point.as_json() for point in self.points],
-            "stability": [one.as_json() for one in self.stability],
+            "stability": self.stability[-1].as_json() if self.stability else None,
         }
 
 

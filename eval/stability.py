@@ -115,8 +115,11 @@ class Agreement:
     logit_movement: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return what reports may state of the agreement."""
-        return asdict(self)
+        """Return what reports may state of the agreement; None where there is nothing to share."""
+        record = asdict(self)
+        for name in ("turned", "agrees", "found", "alarms"):
+            record[name] = record[name] if record[name]["n"] else None
+        return record
 
 
 def try_picture(examiner: "Examiner", picture: Picture, key: str) -> Trial:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -196,5 +197,6 @@ def test_slopes_are_fitted_on_trials_that_a_stopped_run_goes_on_from(
         fitted = calibrate._with_slopes(SimpleNamespace(), None, (64,), unfitted, readings, kept)  # type: ignore[arg-type]
     assert len(tried) == len(readings)
     assert fitted.calibrator.slopes == pytest.approx(dict.fromkeys(changes, 0.4))
-    assert fitted.as_json()["stability"][-1]["change"] == stability.ALL
+    assert fitted.as_json()["stability"]["change"] == stability.ALL
+    json.dumps(fitted.as_json(), allow_nan=False)
     assert fitted.stability[-1].logit_error == pytest.approx(0, abs=1e-9)
