@@ -76,6 +76,7 @@ def document(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
     letters, words = text_boxes(host)
     hand = _Hand(bool(rng.random() < _CAREFUL_SHARE), draw_writer(rng))
     pixels, mask = host, np.zeros(host.shape[:2], np.float32)
+    origin = np.zeros_like(mask)
     done: list[dict[str, Any]] = []
     target = _ENOUGH * float(rng.uniform(0.6, 4.0))
     while words and len(done) < _MOST and float(mask.mean()) < target:
@@ -83,9 +84,13 @@ def document(host: Pixels, _: Donors, rng: np.random.Generator) -> Edited:
         boxes = letters if name == "copy characters" and len(letters) > 4 else words
         edited = _WAYS[name][1](pixels, boxes, hand, rng)
         pixels, mask = edited.pixels, np.maximum(mask, edited.alpha)
+        if edited.origin is not None:
+            origin = np.maximum(origin, edited.origin)
         done.append({"way": name, **edited.parameters})
     drawn = {"outline": "words", "careful": hand.careful, "writer": hand.writer.number}
-    return Edited(pixels, mask, {**drawn, "words": done})
+    # What was forged itself is no origin any more.
+    origin *= 1 - mask
+    return Edited(pixels, mask, {**drawn, "words": done}, origin if origin.any() else None)
 
 
 def text_boxes(pixels: Pixels) -> tuple[list[Box], list[Box]]:
@@ -246,7 +251,7 @@ def _copy(pixels: Pixels, boxes: list[Box], hand: _Hand, rng: np.random.Generato
     done = stamp(wiped, patch, whole, corner)
     mask = np.maximum(done.alpha, _covered(pixels.shape, wide))
     drawn |= {"from": list(source), "to": list(wide), "offset": offset}
-    return Edited(done.pixels, mask, drawn)
+    return Edited(done.pixels, mask, drawn, _covered(pixels.shape, (x0, y0, x1, y1)))
 
 
 _Way = Callable[[Pixels, list[Box], _Hand, np.random.Generator], Edited]

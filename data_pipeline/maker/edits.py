@@ -126,14 +126,18 @@ def _removed(host: Pixels, donors: Donors, rng: np.random.Generator, method: str
         hole, drawn["grown"] = fills.grown(hole, int(rng.integers(2, 8)))
     if diffused and float(hole.mean()) > _LARGEST_DIFFUSED:
         method, diffused = "exemplar", False
+    origin: Alpha | None = None
     if method == "exemplar":
         filled = fills.exemplar(host, hole, rng)
     elif method == "clone":
-        filled = fills.shift_fill(host, hole, rng)
+        filled, origin = fills.shift_fill(host, hole, rng)
     else:
         filled = fills.diffuse(host, hole, method == "navier_stokes", float(rng.uniform(2, 5)))
     soft, sigma = (hole, 0.0) if diffused else feather(rng, hole)
-    return Edited(blend(host, filled, soft), soft, {**drawn, "method": method, "feather": sigma})
+    if origin is not None:
+        origin = origin * (1 - soft)
+    drawn |= {"method": method, "feather": sigma}
+    return Edited(blend(host, filled, soft), soft, drawn, origin)
 
 
 def retouch(host: Pixels, donors: Donors, rng: np.random.Generator) -> Edited:

@@ -36,16 +36,20 @@ def diffuse(pixels: Pixels, hole: Alpha, navier_stokes: bool, radius: float) -> 
     return filled
 
 
-def shift_fill(pixels: Pixels, hole: Alpha, rng: np.random.Generator) -> Pixels:
+def shift_fill(pixels: Pixels, hole: Alpha, rng: np.random.Generator) -> tuple[Pixels, Alpha]:
     """Fill with the picture itself, moved by the best of 32 offsets: a cloned background.
 
     The best offset is the one whose copy agrees most with the hole's surroundings.
+
+    Returns:
+        The filled picture, and (H, W) where what fills the hole was taken from.
     """
     inside = hole > 0.01
     ring = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool) & ~inside
     ys, xs = np.nonzero(ring)
+    origin = np.zeros_like(hole)
     if not len(ys):
-        return pixels
+        return pixels, origin
     keep = rng.permutation(len(ys))[:400]
     ys, xs = ys[keep], xs[keep]
     rows, columns = span(hole)
@@ -70,7 +74,11 @@ def shift_fill(pixels: Pixels, hole: Alpha, rng: np.random.Generator) -> Pixels:
     from_x = np.clip(np.arange(width)[window[1]] + offset[1], 0, width - 1)
     moved = pixels.copy()
     moved[window] = pixels[np.ix_(from_y, from_x)]
-    return moved
+    filled_y, filled_x = np.nonzero(hole >= 0.5)
+    inside_y = np.clip(filled_y + offset[0], 0, height - 1)
+    inside_x = np.clip(filled_x + offset[1], 0, width - 1)
+    origin[inside_y, inside_x] = 1
+    return moved, origin
 
 
 def exemplar(pixels: Pixels, hole: Alpha, rng: np.random.Generator) -> Pixels:

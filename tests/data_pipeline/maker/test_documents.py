@@ -66,6 +66,21 @@ def test_every_layout_comes_up_and_only_screenshots_have_no_grain() -> None:
     assert layouts == {"letter", "receipt", "form", "card", "screenshot"}
 
 
+def test_copied_words_tell_what_they_were_copied_from(donors: Donors) -> None:
+    told = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        page, _ = render_page(rng, 240, 240)
+        done = document(page, donors, rng)
+        copied = any("from" in word for word in done.parameters["words"])
+        if done.origin is None:
+            continue
+        assert copied
+        assert np.array_equal(done.pixels[done.origin > 0], page[done.origin > 0])
+        told += 1
+    assert told >= 10
+
+
 def test_careful_forgers_keep_closer_to_what_stands_there(donors: Donors) -> None:
     steps: dict[bool, list[float]] = {True: [], False: []}
     for seed in range(40):

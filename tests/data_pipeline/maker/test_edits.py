@@ -99,3 +99,16 @@ def test_borders_of_copies_are_retouched_now_and_then(donors: Donors) -> None:
         done = EDITS["copy_move"](host, donors, np.random.default_rng(seed))
         ways |= {copy.get("border") for copy in done.parameters["copies"]}
     assert ways == {None, "blurred", "in-painted"}
+
+
+def test_a_cloned_background_tells_what_was_cloned(donors: Donors) -> None:
+    host = np.asarray(skimage.data.astronaut()[:256, 100:356])
+    told = 0
+    for seed in range(30):
+        done = EDITS["removal"](host, donors, np.random.default_rng(seed))
+        assert (done.origin is not None) == (done.parameters["method"] == "clone")
+        if done.origin is not None:
+            kept = (done.origin > 0) & (done.alpha == 0)
+            assert np.array_equal(done.pixels[kept], host[kept])
+            told += bool(kept.any())
+    assert told >= 3
