@@ -15,6 +15,10 @@ from morelli.model.growing_cache import copy_of
 if TYPE_CHECKING:
     from morelli.model.forgery_vlm import ForgeryVLM
 
+_AT_ONCE = 64
+"""Tokens that are read in one pass. In bfloat16 a product is rounded as its size has it, so what
+texts have in common ends where a pass of a text alone ends, too."""
+
 
 def shared_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     """Return how many tokens two sequences have in common at their start."""
@@ -45,8 +49,8 @@ def read_on(
     if picture in known[shared:]:
         raise ValueError(f"the conversation leaves the look's prompt at token {shared}")
     cache.crop(shared - cache.get_seq_length())
-    if end > shared:
-        ids = torch.tensor([list(text[shared:end])], device=model.device)
+    for start in range(shared, end, _AT_ONCE):
+        ids = torch.tensor([list(text[start : min(start + _AT_ONCE, end)])], device=model.device)
         model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
 
 
@@ -78,6 +82,8 @@ def remembered(
         some = [texts[number] for number in numbers]
         first, common = numbers[0], _in_common(some)
         trunk = copy_of(caches[first], caches[first].get_seq_length())
+        shared = min(shared_prefix(known[first], common), trunk.get_seq_length())
+        common = common[: len(common) - (len(common) - shared) % _AT_ONCE]
         read_on(model, known[first], trunk, common, len(common))
         for number in numbers:
             found[number] = copy_of(trunk, len(common))
