@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from morelli.data_pipeline.answer import VERDICT_STEM
+from morelli.data_pipeline.schema import Verdict
 from morelli.model.batching import beside_each_other, write_on
-from morelli.model.calibration import Calibrator
+from morelli.model.calibration import Calibrator, map_peak
 from morelli.model.cpm import verdict_logits
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.growing_cache import growing_cache
@@ -122,15 +123,24 @@ class RolloutReader:
         """
         pictures = opened or {key: self.open(one) for key, one in by_identity(cases).items()}
         maps: dict[tuple[int, tuple[int, ...]], NDArray[np.float32]] = {}
-        rollouts = []
-        for case, tokens in zip(cases, completions, strict=True):
-            picture, opening = pictures[id(case)], self.opening(tokens)
+
+        def soft(case: Case, tokens: Sequence[int]) -> NDArray[np.float32]:
+            opening = self.opening(tokens)
             key = (id(case), tuple(opening))
             if key not in maps:
-                maps[key] = self._map(case, picture, opening)
-            chances = self.calibrator.probabilities(picture.verdict_logits)
-            finished = self.processor.tokenizer.eos_token_id in tokens
-            rollouts.append(Rollout.read(self._text(tokens), chances, maps[key], finished))
+                maps[key] = self._map(case, pictures[id(case)], opening)
+            return maps[key]
+
+        tampered = self.processor.verdict_prefix(Verdict.TAMPERED)
+        end = self.processor.tokenizer.eos_token_id
+        rollouts = []
+        for case, tokens in zip(cases, completions, strict=True):
+            # the probability is the examiner's, whatever verdict was sampled
+            peak = map_peak(soft(case, tampered), self.calibrator.mask_offset)
+            raw = pictures[id(case)].verdict_logits
+            chances = self.calibrator.probabilities(self.calibrator.joined(raw, peak))
+            finished = end in tokens
+            rollouts.append(Rollout.read(self._text(tokens), chances, soft(case, tokens), finished))
         return rollouts
 
     def opening(self, tokens: Sequence[int]) -> list[int]:

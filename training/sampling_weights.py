@@ -85,10 +85,11 @@ def token_weight(module: nn.Module) -> Tensor:
     own weight is that of before.
     """
     layer = getattr(module, "token_adapter", None)
-    weight: Tensor = (
-        module.weight if layer is None else layer.get_merged_weights(layer.active_adapters)
-    )
-    return weight
+    if layer is None:
+        plain: Any = module.weight
+        return cast(Tensor, plain)
+    merged: Tensor = layer.get_merged_weights(layer.active_adapters)
+    return merged
 
 
 def _merged_weight(layer: LowRank) -> Tensor:
