@@ -7,6 +7,7 @@ learns, and the head that is tied to it, at every token. The policy that learns 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from peft.tuners.lora import Linear as LowRank
