@@ -23,10 +23,8 @@ _LOOKED_AT = 8
 EPILOG = f"""\
 Examples:
   morelli data annotate synth/manifest.jsonl --out taught.jsonl
-  morelli data annotate synth/manifest.jsonl --out taught.jsonl \\
-    --endpoint http://127.0.0.1:8001/v1 --model NAME --estimate --prices 0.4 1.6
-  morelli data annotate synth/manifest.jsonl --out taught.jsonl \\
-    --endpoint http://127.0.0.1:8001/v1 --model NAME --workers 8
+  morelli data annotate my.jsonl --out new.jsonl --endpoint http://gpu:8001/v1 --model M --workers 8
+  morelli data annotate my.jsonl --out new.jsonl --model M --estimate --prices 0.4 1.6
 
 Measures every picture and writes an answer in the grammar and a conversation into a new manifest.
 Without --endpoint the teacher's grammar writes. With it, an OpenAI-compatible server does; its key
