@@ -17,7 +17,7 @@ from morelli.data_pipeline.schema import Measurement, Status, Verdict
 from morelli.data_pipeline.stand_ins import stand_in
 from morelli.data_pipeline.teacher import teach
 from morelli.data_pipeline.verifier import cited, verify
-from morelli.model.calibration import Calibrator
+from morelli.model.calibration import Calibrator, map_peak
 from morelli.model.checkpoint import Checkpoint
 from morelli.model.conversation import Words
 from morelli.model.examiner import Examiner
@@ -85,7 +85,7 @@ def test_verdict_mask_and_words_never_disagree_whatever_the_model_puts_out(
     )
     look = Look(
         readings, decision.probability, decision.interval, decision.verdict, soft, logits,
-        stability=tuple(stability),
+        map_peak(soft), stability=tuple(stability),
     )  # fmt: skip
     text = model_text(seed, {one.instrument: one for one in some}, soft > 0.5)
     report = examiner.report(picture, look, Words(text, 9, 0.1, finished=True))
