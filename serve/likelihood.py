@@ -18,7 +18,7 @@ SCALE = (
 """(below this ratio, words), after ENFSI's and Dundee's tables; beyond, extremely strong."""
 
 _BEYOND = "extremely strong support"
-_RULE_OF_THREE = 3.0
+_RULE_OF_THREE = 3
 _SUREST = 1e-9
 
 
@@ -36,22 +36,22 @@ def strength(record: dict[str, Any]) -> str | None:
         return None
     authentic, manipulated = points[0]["false_positives"]["n"], points[0]["recall"]["n"]
     ratio = likelihood_ratio(1 - record["probability"]["authentic"], record["prior"])
-    side, other = (
-        ("manipulation", "authenticity") if ratio >= 1 else ("authenticity", "manipulation")
-    )
-    size, most = (
-        max(ratio, 1 / ratio),
-        max(1.0, (authentic if ratio >= 1 else manipulated) / _RULE_OF_THREE),
-    )
+    forged, size = ratio >= 1, max(ratio, 1 / ratio)
+    side, other = ("manipulation", "authenticity") if forged else ("authenticity", "manipulation")
+    most = max(1, (authentic if forged else manipulated) // _RULE_OF_THREE)
     shown = min(size, most)
-    reached = f"at least {shown:,.0f} times" if size > most else f"about {shown:,.2g} times"
+    reached = f"at least {most:,}" if size > most else f"about {_two_digits(shown)}"
     words = in_words(shown)
     speaks = f"{words} for {side}" if words != SCALE[0][1] else f"{words} for either answer"
     return (
-        f"The evidence is {reached} as likely under {side} as under {other}: {speaks}. With "
+        f"The evidence is {reached} times as likely under {side} as under {other}: {speaks}. With "
         f"{authentic} authentic and {manipulated} manipulated pictures in the calibration, no more "
-        f"than {most:,.0f} times can be stated. Scale: {printed_scale()}."
+        f"than {most:,} times can be stated. Scale: {printed_scale()}."
     )
+
+
+def _two_digits(ratio: float) -> str:
+    return f"{float(f'{ratio:.2g}'):,.10g}"
 
 
 def likelihood_ratio(probability: float, prior: float) -> float:

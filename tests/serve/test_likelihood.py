@@ -58,6 +58,17 @@ def test_what_is_beyond_the_cap_is_said_to_be_at_least_the_cap() -> None:
     assert "no support for either answer" in even
 
 
+def test_ratios_are_printed_in_two_digits_without_powers_of_ten() -> None:
+    told = strength(record(0.9999, n=(60_000, 60_000)))
+    assert told is not None
+    # posterior odds of 9999, at even prior odds
+    assert told.startswith("The evidence is about 10,000 times")
+    for probability, ratio in ((0.992, "120"), (0.6, "1.5")):
+        told = strength(record(probability, n=(6_000, 6_000)))
+        assert told is not None
+        assert f"about {ratio} times" in told
+
+
 def test_without_a_calibration_nothing_is_stated() -> None:
     assert strength({**record(0.9), "validation": {}}) is None
 
