@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BENCHMARK_NAMES = (
     "manifest", "misd", "casia1", "columbia", "coverage", "imd2020", "nist16", "autosplice",
-    "sidset", "fakeclue", "synthscars", "genimage", "mmtd", "forgerynet",
+    "sidset", "sofake", "fakeclue", "synthscars", "genimage", "mmtd", "forgerynet",
 )  # fmt: skip
 """The keys of `registry.BENCHMARKS`, repeated because importing those takes half a second."""
 

@@ -1,7 +1,7 @@
 """Hugging Face data sets as parquet files, with pictures packed in them."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -42,8 +42,12 @@ def read(root: Path) -> Entries:
                 yield Skipped(f"{table}: row {number}", f"not as expected: {error}")
 
 
-def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+def parquet_rows(path: Path, pictures: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Read the rows of a parquet file, a few at a time; class labels come back as their names.
+
+    Args:
+        path: of the file.
+        pictures: columns whose pictures are not read; their cells come back without "bytes".
 
     Raises:
         NotThereError: pyarrow is not installed, or cannot read the file.
@@ -54,7 +58,8 @@ def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise NotThereError(f"{path.name} is no parquet file ({error})") from None
     names = _label_names(file.schema_arrow.metadata or {})
-    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+    columns = [f"{name}.path" if name in pictures else name for name in file.schema_arrow.names]
+    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns):
         for row in batch.to_pylist():
             for column, labels in names.items():
                 if isinstance(row.get(column), int):

@@ -4,10 +4,12 @@ import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
+from morelli.data_pipeline.cells import is_cell
 from morelli.data_pipeline.converters.layout import Item, MaskReader, Skipped
 from morelli.data_pipeline.formats import recognise
 from morelli.data_pipeline.images import ImageError, Limits, upright_size, write_mask
 from morelli.data_pipeline.manifest import Row
+from morelli.data_pipeline.packed import bytes_of
 from morelli.data_pipeline.schema import ForensicSample
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}
@@ -51,16 +53,19 @@ def _mask_file(read: MaskReader | None, image: Path, path: Path) -> Path | None:
 
 
 def _image_file(item: Item, work: Path) -> Path | Skipped:
-    if isinstance(item.image, Path):
+    data = item.image
+    if isinstance(data, Path):
         try:
-            upright_size(item.image, _LIMITS)
+            upright_size(data, _LIMITS)
         except ImageError as error:
-            return Skipped(str(item.image), error.message)
-        return item.image
-    kind = recognise(item.image)
+            return Skipped(str(data), error.message)
+        if not is_cell(data):
+            return data
+        data = bytes_of(data)
+    kind = recognise(data)
     if kind not in _SUFFIXES:
         return Skipped(item.id, f"holds no picture that can be written, but {kind or 'other data'}")
     path = work / "images" / f"{item.id}{_SUFFIXES[kind]}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(item.image)
+    path.write_bytes(data)
     return path

@@ -4,9 +4,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from morelli.data_pipeline.cells import cell_path
 from morelli.data_pipeline.converters.layout import Entries, Item, Skipped, plain_id
-from morelli.data_pipeline.converters.parquet import packed, parquet_rows
-from morelli.data_pipeline.masks import from_bytes
+from morelli.data_pipeline.converters.parquet import parquet_rows
+from morelli.data_pipeline.masks import from_file
 from morelli.data_pipeline.schema import Verdict
 
 _VERDICTS = {
@@ -18,7 +19,7 @@ _VERDICTS = {
 
 
 def packed_classes(name: str, table: Path, labels: tuple[str, ...] | None) -> Entries:
-    """List the rows of one file.
+    """List the rows of one file without reading their pictures, which are paths to its cells.
 
     Args:
         name: of the data set.
@@ -26,7 +27,7 @@ def packed_classes(name: str, table: Path, labels: tuple[str, ...] | None) -> En
         labels: class names in the order of their numbers, for files that do not name them; None
             if releases number them differently, so that a file must.
     """
-    for number, row in enumerate(parquet_rows(table)):
+    for number, row in enumerate(parquet_rows(table, pictures=("image", "mask"))):
         try:
             yield _item(name, table, row, number, labels)
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -43,13 +44,13 @@ def _item(
         label = labels[label]
     verdict = _VERDICTS[label]
     original = str(row.get("filename") or row.get("img_id") or f"{table.stem}-{number:06d}")
-    cell = row.get("mask")
-    mask = packed(cell, table.parent) if cell and verdict is Verdict.TAMPERED else None
+    mask = cell_path(table, "mask", number)
+    masked = row.get("mask") is not None and verdict is Verdict.TAMPERED
     return Item(
         id=plain_id(table.stem, str(Path(original).with_suffix(""))),
-        image=packed(row["image"], table.parent),
+        image=cell_path(table, "image", number),
         verdict=verdict,
-        mask=partial(from_bytes, mask) if isinstance(mask, bytes) else None,
+        mask=partial(from_file, mask) if masked else None,
         kind=row.get("generator") if verdict is not Verdict.AUTHENTIC else None,
         source=f"{name}:{row.get('source') or ''}{original}",
         extra={"split": str(row.get("split") or table.stem.split("-")[0])},

@@ -95,6 +95,14 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Huang et al. (SIDA), CVPR 2025",
         reader_of("sidset", split="validation"),
     ),
+    "sofake": Benchmark(
+        "So-Fake-OOD, social media and commercial generators, three classes",
+        layout_of("sofake"),
+        "the test part, read inside its parquet files; three classes; masks of the tampered ones;\n"
+        "each generator is a kind (2.0; 1.0 does not name them: say which was scored)",
+        "Huang et al. (So-Fake-R1), 2025; huggingface.co/datasets/saberzl/So-Fake-OOD",
+        reader_of("sofake", split="test"),
+    ),
     "fakeclue": Benchmark(
         "FakeClue, generated or not, with reasons",
         layout_of("fakeclue"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from morelli.data_pipeline.images import open_picture
 from morelli.data_pipeline.schema import Verdict
 from morelli.eval.benchmarks.item import Item, checked
 from morelli.eval.benchmarks.manifests import half_of
@@ -94,6 +95,27 @@ def sidset(root: Path) -> None:
     mask(root / "validation" / "masks" / "tampered_1_mask.png")
 
 
+def sofake(root: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (root / "data").mkdir(parents=True)
+    grain(root / "a.png")
+    mask(root / "m.png")
+    cells = [{"bytes": (root / name).read_bytes(), "path": None} for name in ("a.png", "m.png")]
+    # As version 2.0; a mask of what is not tampered is left aside
+    names = ["real", "tampered", "full_synthetic"]
+    rows = [
+        {"image": cells[0], "mask": cells[1] if label else None, "label": label,
+         "generator": ["", "openai", "imagen3"][label] or None, "source": "reddit",
+         "filename": f"{names[label]}_1.png", "split": "test"}
+        for label in range(3)
+    ]  # fmt: skip
+    about = {"info": {"features": {"label": {"_type": "ClassLabel", "names": names}}}}
+    table = pyarrow.Table.from_pylist(rows)
+    table = table.replace_schema_metadata({"huggingface": json.dumps(about)})
+    parquet.write_table(table, root / "data" / "test-00000-of-00001.parquet")
+
+
 def fakeclue(root: Path) -> None:
     records = []
     for name, label, category in (
@@ -167,6 +189,7 @@ TREES: dict[str, tuple[Callable[[Path], None], list[Verdict], set[str]]] = {
     "nist16": (nist16, [T, A], {"nist16"}),
     "autosplice": (autosplice, [A, T, T], {"autosplice", "jpeg_quality 100", "jpeg_quality 75"}),
     "sidset": (sidset, [A, S, T], {"sidset"}),
+    "sofake": (sofake, [A, T, S], {"sofake"}),
     "fakeclue": (fakeclue, [T, S, A, S], {"category deepfake", "category animal", "category doc"}),
     "synthscars": (synthscars, [S], {"synthscars"}),
     "genimage": (genimage, [S, S, A, A], {"generator ADM", "generator Midjourney"}),
@@ -222,6 +245,15 @@ def test_reference_words_travel_along(tmp_path: Path) -> None:
     assert [item.sample.answer for item in made("fakeclue", tmp_path / "f")] == [
         "Words 0", "Words 0", "Words 1", "Words 0"]  # fmt: skip
     assert made("synthscars", tmp_path / "s")[0].sample.answer == "An odd ear."
+
+
+def test_packed_pictures_are_looked_at_where_they_lie(tmp_path: Path) -> None:
+    items = made("sofake", tmp_path)
+    assert [item.sample.kind for item in items] == [None, "openai", "imagen3"]
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    for item in items:
+        assert open_picture(item.sample.image).pixels.shape == (96, 128, 3)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == files
 
 
 def test_a_missing_picture_or_mask_is_named(tmp_path: Path) -> None:
