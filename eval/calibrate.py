@@ -5,8 +5,7 @@ by folds that keep pictures of one photograph together; the calibrator that is s
 all of them.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from morelli.data_pipeline.maker import Made, Pool, make
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.estimates import Values
 from morelli.eval.likelihood import Raw, calibrator_of, folds_of, out_of_fold
+from morelli.eval.located_lines import keep_line, kept_lines
 from morelli.eval.operating_points import OperatingPoint, operating_points
 from morelli.eval.pixel_metrics import PixelCounts, best_global_threshold
 from morelli.eval.slopes import slopes_and_agreement
@@ -157,16 +157,14 @@ def read_pictures(
 
     Raises:
         OSError: `kept` cannot be read or written.
-        ValueError: `kept` has a broken line.
+        ValueError: `kept` has a broken line, an unfinished last one aside.
     """
-    known = {} if kept is None or not kept.exists() else dict(_kept(kept))
+    known = {one.seed: one for one in kept_lines(kept, Reading.from_json)}
     readings = []
     for seed in tqdm(range(FIRST_SEED, FIRST_SEED + count), unit="picture", disable=None):
         if seed not in known:
             known[seed] = _read(examiner, pool, seed, sides)
-            if kept is not None:
-                with kept.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(known[seed].as_json()) + "\n")
+            keep_line(kept, known[seed].as_json())
         readings.append(known[seed])
     return readings
 
@@ -187,15 +185,6 @@ def _read(examiner: Sees, pool: Pool, seed: int, sides: tuple[int, ...]) -> Read
         group=made.parameters["key"],
         pixels=PixelCounts.of(look.map, made.mask) if tampered and made.mask.any() else None,
     )
-
-
-def _kept(path: Path) -> Iterator[tuple[int, Reading]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            reading = Reading.from_json(json.loads(line))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}:{number}: {error}; remove the line") from None
-        yield reading.seed, reading
 
 
 def fit(readings: Sequence[Reading], version: str) -> Fit:

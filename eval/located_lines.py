@@ -44,5 +44,36 @@ def cut_unfinished(path: Path) -> None:
         path.write_bytes(whole)
 
 
+def kept_lines(path: Path | None, read: Callable[[Any], Read]) -> list[Read]:
+    """Return what an earlier run kept in a file, after cutting off an unfinished last line.
+
+    Args:
+        path: of JSON lines; nothing was kept if there is none yet, or None.
+        read: given the value of a line.
+
+    Raises:
+        OSError: the file cannot be read or mended.
+        ValueError: a line is broken; the message has file and line.
+    """
+    if path is None or not path.exists():
+        return []
+    cut_unfinished(path)
+    try:
+        return [one for _, one in located_lines(path, lambda row, _: read(row))]
+    except ValueError as error:
+        raise ValueError(f"{error}; remove the line") from None
+
+
+def keep_line(path: Path | None, record: Any) -> None:
+    """Append a line to a file that is kept, if one is.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, allow_nan=False) + "\n")
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"holds {constant}, which is no number")

@@ -1,17 +1,17 @@
-"""Does what mild changes do to a reduced copy tell what they do to the whole picture?
+"""Is what a report tells of mild changes what whole examinations of the changed pictures find?
 
     python -m morelli.eval.stability FOLDER --out FILE [--sources NAME...] [--limit N]
 
 Every picture is examined whole, as it is and after each change of `model.stability`, which takes
-six times as long as an examination, and held against what is told from the copy. Readings go to
-`--out` line by line, so that a run that was stopped goes on. `morelli eval calibrate` fits the
-slopes by which a checkpoint shrinks what is told on such trials of made pictures.
+six times as long as an examination, and held against what is told from a copy of which little is
+encoded anew. Trials go to `--out` line by line, so that a run that was stopped goes on. `morelli
+eval calibrate` fits the slopes by which a checkpoint shrinks what is told on such trials of made
+pictures.
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.schema import Verdict
 from morelli.eval.benchmarks.manifests import HALVES
 from morelli.eval.evaluate import Selection
+from morelli.eval.located_lines import keep_line, kept_lines
 from morelli.eval.operating_points import Rate
 from morelli.model.calibration import EVEN, Calibrator
 
@@ -225,21 +226,6 @@ def _rate(rate: Rate) -> str:
     return f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] of {rate.n}"
 
 
-def _known(path: Path) -> Iterator[Trial]:
-    """Yield what an earlier run left, an unfinished last line aside.
-
-    Raises:
-        ValueError: another line is broken; the message has file and line.
-    """
-    if path.exists():
-        text = path.read_text(encoding="utf-8")
-        for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
-            try:
-                yield Trial.from_json(json.loads(line))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}:{number}: {error}; remove the line") from None
-
-
 def try_all(
     examiner: "Examiner", pictures: Mapping[str, Callable[[], Picture]], kept: Path | None = None
 ) -> list[Trial]:
@@ -252,17 +238,14 @@ def try_all(
 
     Raises:
         OSError: `kept` cannot be read or written.
-        ValueError: `kept` has a broken line, its last aside; or a picture cannot be opened.
+        ValueError: `kept` has a broken line, an unfinished last one aside; or a picture cannot be
+            opened.
     """
-    known = {} if kept is None else {one.key: one for one in _known(kept)}
-    if kept is not None:
-        kept.write_text("".join(json.dumps(one.as_json()) + "\n" for one in known.values()))
+    known = {one.key: one for one in kept_lines(kept, Trial.from_json)}
     for key, opened in tqdm(pictures.items(), unit="picture", disable=None):
         if key not in known:
             known[key] = try_picture(examiner, opened(), key)
-            if kept is not None:
-                with kept.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(known[key].as_json()) + "\n")
+            keep_line(kept, known[key].as_json())
     return [known[key] for key in pictures]
 
 
