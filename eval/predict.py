@@ -245,6 +245,7 @@ def facts_of(
         "mask": where,
         "checkpoint": checkpoint,
         "photograph": case.item.photograph,
+        "questions": [question.as_json() for question in case.item.questions],
     }
 
 

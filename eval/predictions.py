@@ -2,10 +2,10 @@
 
 A line holds {"set", "id", "version", "label", "kind", "source", "image", "mask", "checkpoint"} and
 what a system said: {"verdict", "probability", "interval", "maps": {method: file}, "answer",
-"table_reader", "reference", "seconds", "quality", "megapixels", "photograph"}; both answers are
-{"rationale", "withheld", "findings"}, as reports have them. Whoever gives no verdict, probability,
-interval, map or words leaves that out or says null, and is not scored for it. Files are relative to
-the folder of the predictions, except for those of the benchmark itself.
+"table_reader", "reference", "seconds", "quality", "megapixels", "photograph", "questions"}; both
+answers are {"rationale", "withheld", "findings"}, as reports have them. Whoever gives no verdict,
+probability, interval, map or words leaves that out or says null, and is not scored for it. Files
+are relative to the folder of the predictions, except for those of the benchmark itself.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import Any
 from morelli.data_pipeline.schema import CLASSES, Verdict
 from morelli.eval.claims import Words
 from morelli.eval.located_lines import located_lines
+from morelli.eval.questions import Question
 
 FILE = "predictions.jsonl"
 MODEL = "model"
@@ -57,6 +58,7 @@ class Prediction:
         quality: at which the file that was looked at was saved as JPEG, None if it is none.
         megapixels: of that file, None if the line does not say.
         photograph: what the picture was made of, None if that is not known.
+        questions: what the benchmark asks about it.
     """
 
     place: str
@@ -80,6 +82,7 @@ class Prediction:
     quality: int | None = None
     megapixels: float | None = None
     photograph: str | None = None
+    questions: tuple[Question, ...] = ()
 
     def without_files(self) -> "Prediction":
         """Return what figures need of it; what many lines have in common is kept once."""
@@ -156,6 +159,7 @@ def _prediction(row: Mapping[str, Any], folder: Path, place: str) -> Prediction:
         quality=row.get("quality"),
         megapixels=row.get("megapixels"),
         photograph=row.get("photograph"),
+        questions=tuple(map(Question.from_json, row.get("questions") or ())),
     )
 
 

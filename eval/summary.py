@@ -14,6 +14,7 @@ from morelli.eval.estimates import Estimate, Values, mean_estimate
 from morelli.eval.parts import by_quality, parts_of, verdicts_of
 from morelli.eval.pixel_metrics import LEVELS
 from morelli.eval.predictions import AS_IS, MODEL
+from morelli.eval.question_scores import questions_of
 from morelli.eval.readings import MapReading, Reading
 from morelli.eval.text_metrics import Embed
 from morelli.eval.text_summary import words_of
@@ -48,9 +49,9 @@ def summary_of(
 
     Returns:
         {"set", "version", "n", "image", "calibration", "pixel", "baselines", "false_alarm_area",
-        "text", "by_source", "by_kind", "reliability_by", "curves", "gallery"}; a part is null or
-        empty where the set does not define it, an estimate is {"value", "low", "high", "n"}; the
-        gallery tells the "place" of each picture's line in the predictions.
+        "text", "questions", "by_source", "by_kind", "reliability_by", "curves", "gallery"}; a part
+        is null or empty where the set does not define it, an estimate is {"value", "low", "high",
+        "n"}; the gallery tells the "place" of each picture's line in the predictions.
     """
     verdicts = verdicts_of(readings)
     located = [reading for reading in readings if _located(reading)]
@@ -64,6 +65,7 @@ def summary_of(
         "baselines": _baseline_figures(located, thresholds),
         "false_alarm_area": _false_alarms(readings),
         "text": words_of(readings, embed),
+        "questions": questions_of(readings),
         "by_source": parts_of(readings, lambda one: one.said.source),
         "by_kind": parts_of(readings, lambda one: one.said.kind),
         "reliability_by": by_quality(readings),

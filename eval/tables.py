@@ -28,6 +28,14 @@ _IMAGE = {
     "coverage": "Decided",
     "accuracy_when_decided": "Accuracy when decided",
 }
+_QUESTIONS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Real and fake balanced",
+    "chance": "Guessing",
+    "answerable": "Answerable",
+    "answered": "Answered",
+    "accuracy_when_answered": "Accuracy when answered",
+}
 _CALIBRATION = {"ece": "ECE", "brier": "Brier", "interval_coverage": "Interval holds"}
 _TEXT = {
     "parse_rate": "Parsed whole",
@@ -137,6 +145,15 @@ def sections_of(
         [*named, "n", *_IMAGE.values()],
         [_row(one, one["image"], _IMAGE, "accuracy") for one in sets if one["image"]],
     )
+    yield (
+        "Questions",
+        "Options are mapped to the verdicts that make them true. What no verdict decides stays "
+        "unanswered and counts as wrong; answerable is what some verdict could decide.",
+        [*named, "Task", "Questions", *_QUESTIONS.values()],
+        [[one["set"], one["version"], task, str(figures["questions"]),
+          *(_cell(figures.get(name)) for name in _QUESTIONS)]
+         for one in sets for task, figures in (one["questions"] or {}).items()],
+    )  # fmt: skip
     yield (
         "How sure",
         "Of 1 - p(authentic): expected calibration error in bins of equal number, Brier score, "

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BENCHMARK_NAMES = (
     "manifest", "misd", "casia1", "columbia", "coverage", "imd2020", "nist16", "autosplice",
     "sidset", "sofake", "fakeclue", "synthscars", "genimage", "mmtd", "forgerynet",
+    "loki", "forensicsbench",
 )  # fmt: skip
 """The keys of `registry.BENCHMARKS`, repeated because importing those takes half a second."""
 
@@ -26,7 +27,8 @@ leaves out, store it, and print what was measured by folds."""
 
 EVAL_EPILOG = f"""\
 Benchmarks: {", ".join(BENCHMARK_NAMES[:6])},
-            {", ".join(BENCHMARK_NAMES[6:])}
+            {", ".join(BENCHMARK_NAMES[6:12])},
+            {", ".join(BENCHMARK_NAMES[12:])}
 
 Examples:
   morelli eval casia1 --layout

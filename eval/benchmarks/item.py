@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from morelli.data_pipeline.images import ImageError, read_mask
 from morelli.data_pipeline.packed import is_there
 from morelli.data_pipeline.schema import ForensicSample
+from morelli.eval.questions import Question
 
 Draw: TypeAlias = Callable[[int, int], NDArray[np.bool_]]
 """(height, width) of the picture to its true mask, where it is published otherwise than as a
@@ -27,6 +28,7 @@ class Item:
         place: where its label was read, file and line if there is one, for complaints.
         draw: makes the true mask, None if `sample.mask` is read as it is.
         photograph: what the picture was made of, None if that is not known.
+        questions: what its benchmark asks about it, first of all pictures.
     """
 
     set: str
@@ -34,6 +36,7 @@ class Item:
     place: str
     draw: Draw | None = None
     photograph: str | None = None
+    questions: tuple[Question, ...] = ()
 
     def true_mask(self, height: int, width: int) -> NDArray[np.bool_] | None:
         """Return the (height, width) true mask, None if there is none.

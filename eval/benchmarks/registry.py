@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from morelli.eval.benchmarks import forensics_bench, loki
 from morelli.eval.benchmarks.item import Item
 from morelli.eval.benchmarks.manifests import read_manifest
 from morelli.eval.benchmarks.published import layout_of, reader_of
@@ -143,6 +144,21 @@ BENCHMARKS: dict[str, Benchmark] = {
         "the sixteen labels is a source; located where spatial_localize is there",
         "He et al., CVPR 2021; yinanhe.github.io/projects/forgerynet.html",
         reader_of("forgerynet", part="method", split="validation"),
+    ),
+    "loki": Benchmark(
+        "LOKI, true or false, multiple choice and explanation",
+        loki.LAYOUT,
+        loki.PROTOCOL,
+        "Ye et al., ICLR 2025; questions: github.com/opendatalab/LOKI (branch dev), pictures:\n"
+        "huggingface.co/datasets/bczhou/LOKI",
+        loki.read_loki,
+    ),
+    "forensicsbench": Benchmark(
+        "Forensics-Bench, multiple choice",
+        forensics_bench.LAYOUT,
+        forensics_bench.PROTOCOL,
+        "Wang et al., CVPR 2025; huggingface.co/datasets/Forensics-bench/Forensics-bench",
+        forensics_bench.read_forensics_bench,
     ),
 }
 """A new benchmark is a line here and a reader that yields items."""
