@@ -5,12 +5,17 @@ words at temperature T. Two words and T = 10 are FakeReasoning's recipe.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from morelli.data_pipeline.answer import VERDICT_STEM
+
+if TYPE_CHECKING:
+    from morelli.model.processing import ForgeryProcessor
 
 
 def verdict_token_ids(tokenizer: Any, words: Sequence[str], stem: str = VERDICT_STEM) -> list[int]:
@@ -54,3 +59,16 @@ def verdict_logits(next_logits: Tensor, token_ids: Sequence[int], temperature: f
     """
     chosen = next_logits[:, torch.as_tensor(list(token_ids), device=next_logits.device)]
     return chosen.float() / temperature
+
+
+def verdict_of_one(next_logits: Tensor, processor: "ForgeryProcessor") -> NDArray[np.float64]:
+    """Return the (K,) raw verdict logits of one picture.
+
+    Args:
+        next_logits: (1, vocabulary), read right after the verdict stem.
+        processor: of the model.
+    """
+    temperature = processor.config.verdict_temperature
+    logits = verdict_logits(next_logits, processor.verdict_ids, temperature)
+    raw: NDArray[np.float64] = logits[0].cpu().double().numpy()
+    return raw

@@ -25,18 +25,18 @@ from morelli.model.batching import beside_each_other, write_on
 from morelli.model.calibration import EVEN, Calibrator, Decision, map_peak
 from morelli.model.checkpoint import Checkpoint, load_checkpoint
 from morelli.model.conversation import Hear, Turn, Words
-from morelli.model.cpm import verdict_logits
+from morelli.model.cpm import verdict_of_one
 from morelli.model.device import device_of, fastest_dtype_on
 from morelli.model.follow_up import Listening, conversation
 from morelli.model.growing_cache import growing_cache
 from morelli.model.limits import limits_of
 from morelli.model.look import Look, Sight
+from morelli.model.mask_decoder import soft_map
 from morelli.model.memory import keep_freed_memory, release_freed_memory
 from morelli.model.precision import narrow_linears
 from morelli.model.reading_on import read_on, remembered
 from morelli.model.run_record import identity_of, opened, run_record
 from morelli.model.stability import Seen, drift, settled
-from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures, encode
 
 MASK_THRESHOLD = 0.5
@@ -208,12 +208,7 @@ class Examiner:
                 input_ids=self._row(tokens), features=features, use_cache=True,
                 past_key_values=growing_cache(), logits_to_keep=1,
             )  # fmt: skip
-            logits = verdict_logits(
-                output.logits[:, -1],
-                self.processor.verdict_ids,
-                self.model.config.verdict_temperature,
-            )
-            raw = logits[0].cpu().double().numpy()
+            raw = verdict_of_one(output.logits[:, -1], self.processor)
         with _timed(seconds, "map"):
             soft = self._locate(picture, features, output.past_key_values)
             peak = map_peak(soft, self.calibrator.mask_offset)
@@ -253,11 +248,11 @@ class Examiner:
         """
         ending = self.processor.verdict_prefix(Verdict.TAMPERED)
         output = self._read(ending, cache)
-        where = ending.index(self.model.config.seg_token_id)
-        state: Tensor = output.last_hidden_state[:, where]
-        logits = self.model.decode_masks(features, state).float() + self.calibrator.mask_offset
-        tiles = logits.sigmoid().cpu().numpy()
-        return stitch(tiles, self.processor.layout(picture.height, picture.width))
+        seg = ending.index(self.model.config.seg_token_id)
+        state: Tensor = output.last_hidden_state[:, seg]
+        logits = self.model.decode_masks(features, state)
+        where = self.processor.layout(picture.height, picture.width)
+        return soft_map(logits, where, self.calibrator.mask_offset)
 
     def _open(self, cache: Any, known: int, verdict: Verdict) -> list[int]:
         """Return the tokens that open the answer, and put them in the cache behind `known`."""

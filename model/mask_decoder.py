@@ -3,13 +3,17 @@
 Shape legend: N views, W language width, M decoder width, G side of the patch grid.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from segment_anything.modeling.mask_decoder import MaskDecoder
 from segment_anything.modeling.prompt_encoder import PromptEncoder
 from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
+
+from morelli.model.views import Layout, stitch
 
 
 class SegPrompt(nn.Module):
@@ -122,3 +126,14 @@ class PromptedMaskDecoder(nn.Module):
         hidden = last_act(second(hidden) + quarter)
         refined: Tensor = hidden + functional.gelu(self.refine(hidden))
         return refined
+
+
+def soft_map(logits: Tensor, where: Layout, offset: float = 0.0) -> NDArray[np.float32]:
+    """Return the (H, W) map from 0 to 1, in the image frame, that tiles' logits make.
+
+    Args:
+        logits: (T, h, w) of the tiles of one picture.
+        where: the layout that the tiles were cut by.
+        offset: is added to the logits.
+    """
+    return stitch((logits.float() + offset).sigmoid().cpu().numpy(), where)

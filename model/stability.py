@@ -30,11 +30,11 @@ from morelli.data_pipeline.images import Limits, Picture, picture_from_bytes
 from morelli.data_pipeline.instruments import measure
 from morelli.data_pipeline.schema import Box, Measurement, Verdict
 from morelli.model.calibration import Calibrator, Decision
-from morelli.model.cpm import verdict_logits
+from morelli.model.cpm import verdict_of_one
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.processing import ForgeryProcessor, layout_for
 from morelli.model.views import pack, stack_maps
-from morelli.model.vision import ViewFeatures, encode, joined
+from morelli.model.vision import ViewFeatures, encode, joined, select_tiles
 
 Pixels = NDArray[np.uint8]
 """(H, W, 3) sRGB in the image frame."""
@@ -124,7 +124,7 @@ def drift(
         if copy is not picture:
             copies.append(copy)
         shown = list(pool.map(partial(_shown, processor, seen, copy), copies))
-    tiles = seen.features.select(seen.features.view > 0)
+    tiles = select_tiles(seen.features)
     after = [_logits(model, processor, prompt, view, tiles, dtype) for prompt, view in shown]
     before = seen.logits if copy is picture else after.pop()
     moved: NDArray[np.float64] = np.stack(after) - before
@@ -151,8 +151,8 @@ def settled(
 
     Args:
         calibrator: of the checkpoint.
-        logits: (3,) raw verdict logits of the whole picture.
-        moved: (5, 3) by how much `CHANGES` move those of the copy.
+        logits: (3,) verdict logits of the whole picture, joined with what its map says.
+        moved: (5, 3) by how much `CHANGES` move the raw ones of the copy.
         prior: base rate that the probability is stated for.
 
     Returns:
@@ -241,8 +241,4 @@ def _logits(
         input_ids=torch.tensor([processor.encode(prompt)], device=model.device),
         features=joined([overview, tiles], 1), use_cache=False, logits_to_keep=1,
     )  # fmt: skip
-    logits = verdict_logits(
-        output.logits[:, -1], processor.verdict_ids, processor.config.verdict_temperature
-    )
-    found: NDArray[np.float64] = logits[0].cpu().double().numpy()
-    return found
+    return verdict_of_one(output.logits[:, -1], processor)

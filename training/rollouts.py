@@ -17,11 +17,11 @@ from morelli.data_pipeline.answer import VERDICT_STEM
 from morelli.data_pipeline.schema import Verdict
 from morelli.model.batching import beside_each_other, write_on
 from morelli.model.calibration import Calibrator, map_peak
-from morelli.model.cpm import verdict_logits
+from morelli.model.cpm import verdict_of_one
 from morelli.model.forgery_vlm import ForgeryVLM
 from morelli.model.growing_cache import growing_cache
+from morelli.model.mask_decoder import soft_map
 from morelli.model.processing import ForgeryProcessor
-from morelli.model.views import stitch
 from morelli.model.vision import ViewFeatures
 from morelli.training.cases import Case
 from morelli.training.rewards.rollout import Rollout
@@ -97,12 +97,8 @@ class RolloutReader:
             input_ids=torch.tensor([prompt], device=device), features=features,
             past_key_values=growing_cache(), use_cache=True,
         )  # fmt: skip
-        logits = verdict_logits(
-            self.model.lm_head(output.last_hidden_state[:, -1]),
-            self.processor.verdict_ids,
-            self.model.config.verdict_temperature,
-        )
-        raw = logits[0].double().cpu().numpy()
+        next_logits = self.model.lm_head(output.last_hidden_state[:, -1])
+        raw = verdict_of_one(next_logits, self.processor)
         return Opened(features, prompt, output.past_key_values, raw)
 
     def read(
@@ -160,9 +156,9 @@ class RolloutReader:
         ids = torch.tensor([opening], device=self.model.lm_head.weight.device)
         output = self.model.model(input_ids=ids, past_key_values=picture.memory(), use_cache=True)
         state: Tensor = output.last_hidden_state[:, -1]
-        masks = self.model.decode_masks(picture.features, state).float()
-        soft = (masks + self.calibrator.mask_offset).sigmoid().cpu().numpy()
-        return stitch(soft, self.processor.layout(case.truth.height, case.truth.width))
+        logits = self.model.decode_masks(picture.features, state)
+        where = self.processor.layout(case.truth.height, case.truth.width)
+        return soft_map(logits, where, self.calibrator.mask_offset)
 
 
 @torch.no_grad()

@@ -31,7 +31,8 @@ from morelli.model.calibration import map_peak
 from morelli.model.cpm import verdict_logits
 from morelli.model.examiner import Examiner
 from morelli.model.forgery_vlm import seg_state
-from morelli.model.views import RGB_CHANNELS, Layout, stack_maps, stitch, unpack_gradient
+from morelli.model.mask_decoder import soft_map
+from morelli.model.views import RGB_CHANNELS, Layout, stack_maps, unpack_gradient
 from morelli.model.vision import ViewFeatures, encode_views, joined
 
 STEPS = 10
@@ -183,7 +184,7 @@ def _together(parts: list[ViewFeatures]) -> ViewFeatures:
 
 def _peak(logits: Tensor, where: Layout) -> Tensor:
     """Return the peak of the map that (T, h, w) logits of tiles make, with a gradient for them."""
-    exact = map_peak(stitch(logits.detach().sigmoid().cpu().numpy(), where))
+    exact = map_peak(soft_map(logits.detach(), where))
     above = logits[logits.detach() >= exact]
     above = above.mean() if len(above) else logits.amax()
     return exact + above - above.detach()
