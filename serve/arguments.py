@@ -32,7 +32,6 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not try what mild changes do to each verdict, which takes a second or two a "
         "picture; the report says so",
     )
-
     parser.add_argument(
         "--operating-point",
         choices=OPERATING_POINTS,

@@ -66,9 +66,8 @@ def terms_of(reader: RolloutReader, sampled: Sampled, temperature: float) -> Ter
         temperature: at which they were drawn.
     """
     features = reader.features(sampled.case)
-    states = answer_states(
-        reader.model, features, reader.prompt(sampled.case), sampled.answers
-    )  # fmt: skip
+    prompt = reader.prompt(sampled.case)
+    states = answer_states(reader.model, features, prompt, sampled.answers)
     before = torch.cat([state[:-1] for state in states])
     tokens = torch.tensor([t for one in sampled.answers for t in one], device=before.device)
     scores = token_scores(token_weight(reader.model.lm_head), before, tokens, temperature)
