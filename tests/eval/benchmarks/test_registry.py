@@ -83,6 +83,15 @@ def test_packed_pictures_are_looked_at_where_they_lie(trees: Trees, tmp_path: Pa
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == files
 
 
+def test_sid_set_is_read_in_its_parquet_files_too(trees: Trees, tmp_path: Path) -> None:
+    trees["sofake"][0](tmp_path)
+    table = next(tmp_path.rglob("*.parquet"))
+    table.rename(table.with_name("validation-00000-of-00001.parquet"))
+    items = read("sidset", tmp_path)
+    assert [item.sample.verdict for item in items] == trees["sofake"][1]
+    assert [item.true_mask(96, 128) is not None for item in items] == [False, True, False]
+
+
 def test_a_missing_picture_or_mask_is_named(trees: Trees, tmp_path: Path) -> None:
     made(trees, "nist16", tmp_path)
     (tmp_path / "probe" / "NC2016_0002.jpg").unlink()
