@@ -100,6 +100,11 @@ _ROBUSTNESS = {
     "f1": "F1 at 0.5",
 }
 
+_NAMED = ("Set", "Files")
+
+Section = tuple[str, str, Sequence[str], Sequence[Sequence[str]]]
+"""Title, note, header and cells of a table."""
+
 
 def markdown(scores: Mapping[str, Any]) -> str:
     """Return the scores as Markdown tables; what no set defines is left out."""
@@ -110,102 +115,14 @@ def markdown(scores: Mapping[str, Any]) -> str:
     )
 
 
-def sections_of(
-    scores: Mapping[str, Any],
-) -> Iterator[tuple[str, str, Sequence[str], Sequence[Sequence[str]]]]:
+def sections_of(scores: Mapping[str, Any]) -> Iterator[Section]:
     """Yield the title, a note, the header and the cells of each table; some have no rows."""
     sets = scores["sets"]
-    named = ["Set", "Files"]
-    yield (
-        "Where",
-        "Pixels, mean over altered pictures; gated = nothing is marked unless the verdict is "
-        "tampered. 95 % bootstrap intervals by picture.",
-        [*named, "n", *_PIXEL.values()],
-        [_row(one, one["pixel"], _PIXEL, "f1") for one in sets if one["pixel"]],
-    )
-    yield (
-        "Where: simple methods",
-        "The best threshold of the very set flatters; the one from elsewhere is chosen on other "
-        "sets, or on the other half of the set if there is no other.",
-        [*named, "Method", "n", "F1 at best threshold", "F1 at threshold from elsewhere",
-         "Morelli at 0.5 is better than the best by"],
-        list(_baseline_rows(sets)),
-    )  # fmt: skip
-    yield (
-        "Wrongly marked",
-        "Share of the pixels of authentic pictures that are marked as altered.",
-        [*named, "n", "Ungated", "Gated"],
-        [_row(one, one["false_alarm_area"], {"ungated": "", "gated": ""}, "ungated")
-         for one in sets if one["false_alarm_area"]],
-    )  # fmt: skip
-    yield (
-        "Whether",
-        "AUC, AP and TPR of 1 - p(authentic), anything but authentic being positive; an "
-        "inconclusive verdict counts as wrong but in the last column.",
-        [*named, "n", *_IMAGE.values()],
-        [_row(one, one["image"], _IMAGE, "accuracy") for one in sets if one["image"]],
-    )
-    yield (
-        "Questions",
-        "Options are mapped to the verdicts that make them true. What no verdict decides stays "
-        "unanswered and counts as wrong; answerable is what some verdict could decide.",
-        [*named, "Task", "Questions", *_QUESTIONS.values()],
-        [[one["set"], one["version"], task, str(figures["questions"]),
-          *(_cell(figures.get(name)) for name in _QUESTIONS)]
-         for one in sets for task, figures in (one["questions"] or {}).items()],
-    )  # fmt: skip
-    yield (
-        "How sure",
-        "Of 1 - p(authentic): expected calibration error in bins of equal number, Brier score, "
-        "share of pictures whose interval holds the share of manipulated ones in its bin.",
-        [*named, "n", *_CALIBRATION.values()],
-        [_row(one, one["calibration"], _CALIBRATION, "ece") for one in sets if one["calibration"]],
-    )
+    yield from _map_sections(sets)
+    yield from _verdict_sections(sets)
     yield from _text_sections(scores)
-    for title, key in (("By source", "by_source"), ("By kind of manipulation", "by_kind")):
-        yield (
-            title,
-            "AUC, AP and TPR against all authentic pictures of the set; F1 of the pixels at 0.5.",
-            [*named, "Part", "n", *_PART.values()],
-            [
-                [one["set"], one["version"], name, str(part["n"]),
-                 *(_cell(part.get(figure)) for figure in _PART)]
-                for one in sets for name, part in one[key].items()
-            ],
-        )  # fmt: skip
-    yield (
-        "How sure, by kind of file",
-        "Neighbouring bins of fewer than 50 source photographs are joined. Excess: mean of "
-        "1 - p(authentic) less the share of manipulated pictures, above 0 where too much is "
-        "suspected.",
-        [*named, "Bin", "n", "Photographs", *_RELIABILITY.values()],
-        [
-            [one["set"], one["version"], name, str(row["n"]), str(row["photographs"]),
-             *(_cell(row.get(figure)) for figure in _RELIABILITY)]
-            for one in sets for rows in one["reliability_by"].values() for name, row in rows.items()
-        ],
-    )  # fmt: skip
-    yield (
-        "Beside other systems",
-        "On the same pictures; F1 and IoU of the pixels at 0.5, not gated; AUC of the verdict.",
-        [*named, "System", "F1", "IoU", "Pixel AUC", "Verdict AUC"],
-        [_beside_row(one) for one in scores.get("beside", ())],
-    )
-    yield (
-        "More than another system on the same pictures",
-        "Intervals are of the differences, both systems' answers to a picture resampled together. "
-        "Shown IoU: 0 unless the verdict is tampered; where nothing is altered, 1 if no mask is "
-        "shown. Likeliest: right classes of the highest probability.",
-        [*named, "Against", "Figure", "n", "Before", "After", "Difference"],
-        list(_paired_rows(scores.get("paired", ()))),
-    )
-    yield (
-        "After changes and attacks",
-        "Flips: share of pictures with another verdict than the file as it is. Misled: share of "
-        "those judged rightly as they are that get a wrong verdict, inconclusive being none.",
-        [*named, "n", *_ROBUSTNESS.values()],
-        [_row(one, one, _ROBUSTNESS, "flip_rate") for one in scores["robustness"]],
-    )
+    yield from _part_sections(sets)
+    yield from _comparison_sections(scores)
 
 
 def long_csv(scores: Mapping[str, Any]) -> str:
@@ -221,24 +138,122 @@ def long_csv(scores: Mapping[str, Any]) -> str:
     return stream.getvalue()
 
 
-def _text_sections(
-    scores: Mapping[str, Any],
-) -> Iterator[tuple[str, str, Sequence[str], Sequence[Sequence[str]]]]:
+def _map_sections(sets: Sequence[Mapping[str, Any]]) -> Iterator[Section]:
+    yield (
+        "Where",
+        "Pixels, mean over altered pictures; gated = nothing is marked unless the verdict is "
+        "tampered. 95 % bootstrap intervals by picture.",
+        [*_NAMED, "n", *_PIXEL.values()],
+        [_row(one, one["pixel"], _PIXEL, "f1") for one in sets if one["pixel"]],
+    )
+    yield (
+        "Where: simple methods",
+        "The best threshold of the very set flatters; the one from elsewhere is chosen on other "
+        "sets, or on the other half of the set if there is no other.",
+        [*_NAMED, "Method", "n", "F1 at best threshold", "F1 at threshold from elsewhere",
+         "Morelli at 0.5 is better than the best by"],
+        list(_baseline_rows(sets)),
+    )  # fmt: skip
+    yield (
+        "Wrongly marked",
+        "Share of the pixels of authentic pictures that are marked as altered.",
+        [*_NAMED, "n", "Ungated", "Gated"],
+        [_row(one, one["false_alarm_area"], {"ungated": "", "gated": ""}, "ungated")
+         for one in sets if one["false_alarm_area"]],
+    )  # fmt: skip
+
+
+def _verdict_sections(sets: Sequence[Mapping[str, Any]]) -> Iterator[Section]:
+    yield (
+        "Whether",
+        "AUC, AP and TPR of 1 - p(authentic), anything but authentic being positive; an "
+        "inconclusive verdict counts as wrong but in the last column.",
+        [*_NAMED, "n", *_IMAGE.values()],
+        [_row(one, one["image"], _IMAGE, "accuracy") for one in sets if one["image"]],
+    )
+    yield (
+        "Questions",
+        "Options are mapped to the verdicts that make them true. What no verdict decides stays "
+        "unanswered and counts as wrong; answerable is what some verdict could decide.",
+        [*_NAMED, "Task", "Questions", *_QUESTIONS.values()],
+        [[one["set"], one["version"], task, str(figures["questions"]),
+          *(_cell(figures.get(name)) for name in _QUESTIONS)]
+         for one in sets for task, figures in (one["questions"] or {}).items()],
+    )  # fmt: skip
+    yield (
+        "How sure",
+        "Of 1 - p(authentic): expected calibration error in bins of equal number, Brier score, "
+        "share of pictures whose interval holds the share of manipulated ones in its bin.",
+        [*_NAMED, "n", *_CALIBRATION.values()],
+        [_row(one, one["calibration"], _CALIBRATION, "ece") for one in sets if one["calibration"]],
+    )
+
+
+def _part_sections(sets: Sequence[Mapping[str, Any]]) -> Iterator[Section]:
+    for title, key in (("By source", "by_source"), ("By kind of manipulation", "by_kind")):
+        yield (
+            title,
+            "AUC, AP and TPR against all authentic pictures of the set; F1 of the pixels at 0.5.",
+            [*_NAMED, "Part", "n", *_PART.values()],
+            [
+                [one["set"], one["version"], name, str(part["n"]),
+                 *(_cell(part.get(figure)) for figure in _PART)]
+                for one in sets for name, part in one[key].items()
+            ],
+        )  # fmt: skip
+    yield (
+        "How sure, by kind of file",
+        "Neighbouring bins of fewer than 50 source photographs are joined. Excess: mean of "
+        "1 - p(authentic) less the share of manipulated pictures, above 0 where too much is "
+        "suspected.",
+        [*_NAMED, "Bin", "n", "Photographs", *_RELIABILITY.values()],
+        [
+            [one["set"], one["version"], name, str(row["n"]), str(row["photographs"]),
+             *(_cell(row.get(figure)) for figure in _RELIABILITY)]
+            for one in sets for rows in one["reliability_by"].values() for name, row in rows.items()
+        ],
+    )  # fmt: skip
+
+
+def _comparison_sections(scores: Mapping[str, Any]) -> Iterator[Section]:
+    yield (
+        "Beside other systems",
+        "On the same pictures; F1 and IoU of the pixels at 0.5, not gated; AUC of the verdict.",
+        [*_NAMED, "System", "F1", "IoU", "Pixel AUC", "Verdict AUC"],
+        [_beside_row(one) for one in scores.get("beside", ())],
+    )
+    yield (
+        "More than another system on the same pictures",
+        "Intervals are of the differences, both systems' answers to a picture resampled together. "
+        "Shown IoU: 0 unless the verdict is tampered; where nothing is altered, 1 if no mask is "
+        "shown. Likeliest: right classes of the highest probability.",
+        [*_NAMED, "Against", "Figure", "n", "Before", "After", "Difference"],
+        list(_paired_rows(scores.get("paired", ()))),
+    )
+    yield (
+        "After changes and attacks",
+        "Flips: share of pictures with another verdict than the file as it is. Misled: share of "
+        "those judged rightly as they are that get a wrong verdict, inconclusive being none.",
+        [*_NAMED, "n", *_ROBUSTNESS.values()],
+        [_row(one, one, _ROBUSTNESS, "flip_rate") for one in scores["robustness"]],
+    )
+
+
+def _text_sections(scores: Mapping[str, Any]) -> Iterator[Section]:
     spoken = [one for one in scores["sets"] if one["text"]]
-    named = ["Set", "Files"]
     yield (
         "In what words",
         "Answers of which no sentence can be read count as failed. Repeated: answers that are, to "
         "the letter, those of more than 1 % of the pictures. Backed: an anomaly that is not "
         "contradicted stands behind a verdict of manipulation, no confirmed one against "
         "authentic.",
-        [*named, "n", *_TEXT.values()],
+        [*_NAMED, "n", *_TEXT.values()],
         [_row(one, one["text"], _TEXT, "parse_rate") for one in spoken],
     )
     yield (
         "Whether the words are true of the readings",
         "Precision: confirmed claims among those that a measurement can decide.",
-        [*named, "n", *_CLAIMS.values()],
+        [*_NAMED, "n", *_CLAIMS.values()],
         [_row(one, one["text"], _CLAIMS, "parse_rate") for one in spoken],
     )
     yield (
@@ -248,21 +263,21 @@ def _text_sections(
         "was truly altered, authentic pictures included; share of the true mask in the ninths of "
         "confirmed anomalies. The table-reader puts every reading out of its range into words, "
         "without seeing the picture.",
-        [*named, "Writer", "Masks", "Of them pointed at", *_TRUTH.values()],
+        [*_NAMED, "Writer", "Masks", "Of them pointed at", *_TRUTH.values()],
         list(_truth_rows(spoken)),
     )
     yield (
         "Beside reference words",
         "In windows: share of texts longer than the 256 tokens that the sentence encoder reads at "
         "once; nothing is cut off.",
-        [*named, "n", *_REFERENCE.values()],
+        [*_NAMED, "n", *_REFERENCE.values()],
         [_row(one, one["text"], _REFERENCE, "rouge_l") for one in spoken if "css" in one["text"]],
     )
     yield (
         "If other readings are told",
         "The instruments' text in the prompt is removed, another picture's, or the opposite of "
         "what was read; pixels and maps stay. Claims are held against the true readings.",
-        [*named, "n", *_TOLD.values()],
+        [*_NAMED, "n", *_TOLD.values()],
         [[one["set"], one["version"], str(one["n"]), *(_cell(one[name]) for name in _TOLD)]
          for one in scores["told"]],
     )  # fmt: skip
