@@ -169,8 +169,8 @@ def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--tried", type=int, metavar="N", default=40,
-        help="try mild changes on this many of the pictures, to learn how far what they do to a "
-        "reduced copy can be trusted; 0 trusts it wholly (default: 40)",
+        help="try mild changes on this many of the pictures, to learn how far what is told of them "
+        "can be trusted; 0 trusts it wholly (default: 40)",
     )  # fmt: skip
 
 
