@@ -23,7 +23,8 @@ BENCHMARK_NAMES = (
 _HALVES = ("dev", "test", "all")
 
 _CALIBRATE = """Fit the calibrator of a checkpoint on pictures made of photographs that training
-leaves out, store it, and print what was measured by folds."""
+leaves out, and how far mild changes move its verdicts; store both, and print what was measured by
+folds."""
 
 EVAL_EPILOG = f"""\
 Benchmarks: {", ".join(BENCHMARK_NAMES[:6])},
@@ -138,7 +139,8 @@ def _benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tool-name", metavar="NAME", help="(default: the name of PATH)")
     parser.add_argument(
         "--beside", nargs="+", type=Path, default=[], metavar="DIR",
-        help="put the scores in these folders beside, if they are of the same pictures",
+        help="put the scores in these folders beside, with the differences and their intervals, if "
+        "they are of the same pictures",
     )  # fmt: skip
     device_argument(parser)
 
