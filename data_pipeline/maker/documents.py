@@ -27,7 +27,6 @@ _MOST = 12
 _LEAST_INK = 0.12
 """Share of a pixel that forged ink must cover; hairlines of small letters cover little more."""
 
-
 _CAREFUL_SHARE = 0.7
 """How often a forger matches by eye what stands there; the others do not care."""
 
@@ -45,7 +44,7 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Hand:
-    """The forger of a document: how far his letters are off those around them."""
+    """The forger of a document: how far their letters are off those around them."""
 
     careful: bool
     writer: Writer

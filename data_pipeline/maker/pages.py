@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from morelli.data_pipeline.maker.fonts import draw_typeface, typeface
 from morelli.data_pipeline.maker.frame import Pixels, to_pixels
 from morelli.data_pipeline.maker.lettering import phrase, sentence
+from morelli.data_pipeline.maker.print_scan import on_paper
 from morelli.data_pipeline.maker.writing import Writer, draw_writer
 
 PAGE = "rendered page"
@@ -267,11 +268,6 @@ def _captured(
     sigma = _drawn_within(rng, writer, "blur", 0.3, 1.6)
     grain = _drawn_within(rng, writer, "grain", 0.3, 6.0)
     uneven = float(rng.uniform(0.05, 0.25)) if photographed else float(rng.uniform(0, 0.03))
-    soft = cv2.GaussianBlur(page, (0, 0), sigma).astype(np.float32)
-    cells = 1 - uneven * rng.random((3, 3), dtype=np.float32)
-    soft *= cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
-    # The grain of paper is coarser than that of the sensor.
-    fibre = rng.standard_normal((height // 2 + 1, width // 2 + 1), dtype=np.float32)
-    soft += 0.6 * grain * cv2.resize(fibre, (width, height))[..., None]
-    soft += grain * rng.standard_normal((height, width, 1), dtype=np.float32)
-    return to_pixels(soft), {**drawn, "blur": sigma, "grain": grain, "uneven": uneven}
+    soft = np.asarray(cv2.GaussianBlur(page, (0, 0), sigma), np.float32)
+    drawn |= {"blur": sigma, "grain": grain, "uneven": uneven}
+    return on_paper(rng, soft, uneven, 0.6 * grain, grain), drawn

@@ -36,7 +36,6 @@ def draw_print(rng: np.random.Generator) -> dict[str, Any]:
 
 def print_and_capture(pixels: Pixels, parameters: dict[str, Any]) -> Pixels:
     """Print (H, W, 3) pixels and capture the print at the same size."""
-    height, width = pixels.shape[:2]
     rng = np.random.default_rng(parameters["seed"])
     inked = _screened(pixels, parameters) if parameters["dots"] else pixels
     soft = cv2.GaussianBlur(inked, (0, 0), parameters["spread"])
@@ -45,13 +44,29 @@ def print_and_capture(pixels: Pixels, parameters: dict[str, Any]) -> Pixels:
     curve = low + (high - low) * np.linspace(0, 1, 256) ** parameters["gamma"]
     table = np.asarray(curve[:, None] * np.array(parameters["cast"]), np.float32)[None]
     seen = np.asarray(cv2.LUT(to_pixels(seen), table), np.float32)
-    light = 1 - parameters["uneven"] * rng.random((3, 3), dtype=np.float32)
-    seen *= cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
+    return on_paper(rng, seen, parameters["uneven"], parameters["fibre"], parameters["grain"])
+
+
+def on_paper(
+    rng: np.random.Generator, page: NDArray[np.float32], uneven: float, fibre: float, grain: float
+) -> Pixels:
+    """Light a page and capture it.
+
+    Args:
+        rng: of light and noise.
+        page: (H, W, 3) float32 RGB, 0 to 255; it is changed.
+        uneven: most of the light that is missing somewhere, a share.
+        fibre: standard deviation of the paper's own structure, in levels.
+        grain: likewise of the sensor's noise.
+    """
+    height, width = page.shape[:2]
+    light = 1 - uneven * rng.random((3, 3), dtype=np.float32)
+    page *= cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
     # The fibres of paper are coarser than the grain of the sensor.
-    fibre = rng.standard_normal((height // 2 + 1, width // 2 + 1), dtype=np.float32)
-    seen += parameters["fibre"] * cv2.resize(fibre, (width, height))[..., None]
-    seen += parameters["grain"] * rng.standard_normal((height, width, 1), dtype=np.float32)
-    return to_pixels(seen)
+    rough = rng.standard_normal((height // 2 + 1, width // 2 + 1), dtype=np.float32)
+    page += fibre * cv2.resize(rough, (width, height))[..., None]
+    page += grain * rng.standard_normal((height, width, 1), dtype=np.float32)
+    return to_pixels(page)
 
 
 def at_an_angle(values: NDArray[Any], parameters: dict[str, Any]) -> NDArray[Any]:
