@@ -24,9 +24,9 @@ from morelli.data_pipeline.images import ImageError, open_picture, read_mask
 from morelli.data_pipeline.instruments import FACTS, INSTRUMENTS, measure
 from morelli.data_pipeline.manifest import Row, Turn
 from morelli.data_pipeline.places import PLACES, place_of_mask
-from morelli.data_pipeline.prompts import QUESTION, Outcome, line_of, line_of_outcome
+from morelli.data_pipeline.prompts import QUESTION, line_of, line_of_outcome
 from morelli.data_pipeline.schema import Answer, Measurement, Status, Verdict
-from morelli.data_pipeline.teacher import teach
+from morelli.data_pipeline.teacher import drawn_outcome, teach
 from morelli.data_pipeline.verifier import findings, withhold_misplaced
 
 SPOKEN = tuple(name for name in INSTRUMENTS if name not in FACTS)
@@ -44,12 +44,8 @@ _ROUNDS = 2
 _SIDE = 768
 """Longer side in pixels of the copy of a picture that a model is shown."""
 
-_PROBABILITIES = {
-    Verdict.AUTHENTIC: (0.02, 0.5),
-    Verdict.TAMPERED: (0.5, 0.99),
-    Verdict.SYNTHETIC: (0.5, 0.99),
-}
-"""Where the probability lies that follow-up questions are told of; only a calibrator knows it."""
+_TOKENS_OF_PICTURE = 1100
+"""About what large models count for a picture of 768 pixels a side."""
 
 _GUIDE = f"""\
 You write training data for a forensic assistant. You are told the truth about a picture and what \
@@ -182,9 +178,7 @@ def examined(row: Row, names: Collection[str] = SPOKEN) -> Known:
 
 def _follow(known: Known, rng: np.random.Generator, count: int) -> Iterator[Turn]:
     """Yield further questions, each with what the examination came to, and their answers."""
-    verdict = known.row.sample.verdict
-    where = place_of_mask(known.mask) if known.mask.any() else None
-    outcome = Outcome(verdict, float(rng.uniform(*_PROBABILITIES[verdict])), where)
+    outcome = drawn_outcome(known.row.sample.verdict, known.mask, rng)
     for asked, said in follow_ups(outcome, known.measurements, known.mask, rng, count):
         yield Turn("user", f"{line_of_outcome(outcome)}\n{asked}")
         yield Turn("assistant", said)
@@ -278,10 +272,6 @@ def _copy_of(pixels: NDArray[np.uint8]) -> str:
     stream = BytesIO()
     image.save(stream, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
-
-
-_TOKENS_OF_PICTURE = 1100
-"""About what large models count for a picture of 768 pixels a side."""
 
 
 def estimate(

@@ -27,7 +27,8 @@ from morelli.data_pipeline.meanings import (
     RULES,
 )
 from morelli.data_pipeline.phrases import GENERAL, PHRASES, Phrases
-from morelli.data_pipeline.places import NINTHS, WHOLE, box_of
+from morelli.data_pipeline.places import NINTHS, WHOLE, box_of, place_of_mask
+from morelli.data_pipeline.prompts import Outcome
 from morelli.data_pipeline.schema import Answer, Claim, Measurement, Polarity, Verdict
 from morelli.data_pipeline.verifier import (
     cannot_tell,
@@ -43,6 +44,14 @@ _BRIEF_SHARE = 0.4
 _ELSEWHERE_SHARE = 0.3
 _CAUSE_SHARE = 0.4
 _OVERLAP = 0.25
+
+_PROBABILITIES = {
+    Verdict.AUTHENTIC: (0.02, 0.5),
+    Verdict.TAMPERED: (0.5, 0.99),
+    Verdict.SYNTHETIC: (0.5, 0.99),
+    Verdict.INCONCLUSIVE: (0.3, 0.7),
+}
+"""Where the probability lies that a lesson is told of; at inference it is the calibrator's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,3 +239,15 @@ def _usual(lesson: _Lesson, measurement: Measurement) -> str:
     if value > measurement.expected[1] or measurement.expected[0] <= 0:
         return f"{lesson.say('up to|at most')} {high}"
     return lesson.say("{low} to {high}|between {low} and {high}").format(low=low, high=high)
+
+
+def drawn_outcome(verdict: Verdict, mask: NDArray[np.bool_], rng: np.random.Generator) -> Outcome:
+    """Return what an examination could have come to, for the questions that a lesson goes on with.
+
+    Args:
+        verdict: of the answer that is taught.
+        mask: (H, W) bool, True = altered; all False unless the verdict is tampered.
+        rng: draws the probability, which only a calibrator knows.
+    """
+    where = place_of_mask(mask) if mask.any() else None
+    return Outcome(verdict, float(rng.uniform(*_PROBABILITIES[verdict])), where)

@@ -15,11 +15,9 @@ from torch.utils.data import IterableDataset
 from morelli.data_pipeline.answer import VERDICT_STEM, parse, render
 from morelli.data_pipeline.follow_ups import follow_ups
 from morelli.data_pipeline.maker import Pool
-from morelli.data_pipeline.places import place_of_mask
-from morelli.data_pipeline.prompts import Outcome
 from morelli.data_pipeline.schema import CLASSES, Answer, Measurement, Verdict
 from morelli.data_pipeline.stand_ins import stand_in
-from morelli.data_pipeline.teacher import teach
+from morelli.data_pipeline.teacher import drawn_outcome, teach
 from morelli.model.conversation import Turn
 from morelli.model.follow_up import Examined, lay_out
 from morelli.model.processing import ForgeryProcessor
@@ -44,13 +42,6 @@ MOST_TOKENS = 700
 """Longest lesson in tokens; turns beyond are left out. Time and memory of a step grow with it."""
 
 _STAND_IN_SHARE = 0.7
-_PROBABILITIES = {
-    Verdict.AUTHENTIC: (0.02, 0.5),
-    Verdict.TAMPERED: (0.5, 0.99),
-    Verdict.SYNTHETIC: (0.5, 0.99),
-    Verdict.INCONCLUSIVE: (0.3, 0.7),
-}
-"""Where the probability that a lesson is told of lies; at inference it is the calibrator's."""
 
 
 @dataclass(frozen=True)
@@ -219,9 +210,7 @@ def _questions(
     """Return what a conversation knows of a lesson's picture, and questions with answers."""
     tampered = answer.verdict is Verdict.TAMPERED
     mask = _mask(case) if tampered else np.zeros((case.truth.height, case.truth.width), bool)
-    where = place_of_mask(mask) if mask.any() else None
-    probability = float(rng.uniform(*_PROBABILITIES[answer.verdict]))
-    outcome = Outcome(answer.verdict, probability, where)
+    outcome = drawn_outcome(answer.verdict, mask, rng)
     named = {measurement.instrument: measurement for measurement in spoken}
     said = follow_ups(outcome, named, mask, rng, count)
     examined = Examined(spoken, case.truth.height, case.truth.width, answer, outcome)

@@ -12,7 +12,7 @@ from morelli.data_pipeline.answer import format_value, named_places, parse, rend
 from morelli.data_pipeline.phrases import PHRASES
 from morelli.data_pipeline.places import NINTHS, WHOLE, box_of
 from morelli.data_pipeline.schema import Answer, Measurement, Polarity, Status, Verdict
-from morelli.data_pipeline.teacher import teach
+from morelli.data_pipeline.teacher import drawn_outcome, teach
 from morelli.data_pipeline.verifier import (
     cannot_tell,
     findings,
@@ -242,3 +242,14 @@ def test_compression_does_not_explain_copies() -> None:
             assert not re.search(
                 "compress|smoothing|resizing|denoising|encoding|resampling", claim.sentence, re.I
             )
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_drawn_outcome_is_one_that_an_examination_could_come_to(verdict: Verdict) -> None:
+    rng, mask = np.random.default_rng(0), np.zeros((HEIGHT, WIDTH), bool)
+    drawn = [drawn_outcome(verdict, mask, rng).probability for _ in range(200)]
+    low, high = {"authentic": (0, 0.5), "inconclusive": (0.3, 0.7)}.get(verdict, (0.5, 1))
+    assert low <= min(drawn) < max(drawn) <= high
+    assert drawn_outcome(verdict, mask, rng).where is None
+    mask[-6:, :9] = True
+    assert drawn_outcome(Verdict.TAMPERED, mask, rng).where == "lower left"
