@@ -107,7 +107,10 @@ class Annotator:
                 int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")
             )
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise AnnotatorError(f"{self.url} answers in another form ({_line(error)})") from None
+            raise AnnotatorError(
+                f"{self.url} answers in another form than OpenAI's chat completions "
+                f"({_line(error)}); give the address at which its API begins"
+            ) from None
         with self._lock:
             self.spent.asked += 1
             self.spent.sent += sent
@@ -133,7 +136,10 @@ class Annotator:
                 self._obey(error.headers.get("Retry-After"))
             except (OSError, HTTPException, ValueError) as error:
                 said = _line(error)
-        raise AnnotatorError(f"{self.url} gave no answer ({said})")
+        raise AnnotatorError(
+            f"{self.url} gave no answer ({said}); what it answered before is kept, so that "
+            "the same command goes on from there"
+        )
 
     def _obey(self, wait: str | None) -> None:
         """Wait as long as the server asks for in seconds, within reason."""

@@ -28,6 +28,7 @@ from ray.exceptions import RayError
 from morelli.data_pipeline.images import Limits, Picture, read_file
 from morelli.data_pipeline.schema import Measurement
 from morelli.serve.batch import REPORTS, Outcome, OutputError, attempt
+from morelli.serve.console import one_line
 from morelli.serve.index import INDEX
 from morelli.serve.inputs import Input
 from morelli.serve.job import CUSTODY, RUN, Counts, Job, Progress, Shard
@@ -212,7 +213,7 @@ def connect(address: str | None) -> None:
             begun = {} if address else {"include_dashboard": False}
             ray.init(address, logging_level=logging.WARNING, log_to_driver=False, **begun)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)[:300]
             raise OutputError(f"{address}: no cluster answers there ({reason})") from error
     DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)

@@ -17,6 +17,7 @@ import httpx
 from morelli.data_pipeline.instruments import FACTS
 from morelli.data_pipeline.report import Report
 from morelli.model.conversation import GUIDE, MAX_TURNS, Hear, Turn, Words
+from morelli.serve.console import one_line
 from morelli.serve.render import finding_text, percent
 
 if TYPE_CHECKING:
@@ -167,4 +168,4 @@ def _pieces(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error)[:200] or type(error).__name__

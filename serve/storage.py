@@ -10,6 +10,7 @@ from typing import Any
 import fsspec
 
 from morelli.serve.batch import OutputError
+from morelli.serve.console import one_line
 
 
 class Storage:
@@ -27,8 +28,7 @@ class Storage:
             try:
                 self._files, self._root = fsspec.url_to_fs(out)
             except (ImportError, OSError, ValueError) as error:
-                reason = " ".join(str(error).split())
-                raise OutputError(f"{out}: cannot be reached ({reason})") from error
+                raise OutputError(f"{out}: cannot be reached ({one_line(error)})") from error
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
