@@ -147,19 +147,11 @@ def red_box() -> NDArray[np.bool_]:
 @pytest.fixture
 def random_examiner() -> Any:
     """Return the examiner itself, tiny and with random weights."""
-    import torch
-
     from morelli.model.calibration import Calibrator
-    from morelli.model.checkpoint import Checkpoint
     from morelli.model.examiner import Examiner
-    from morelli.model.forgery_vlm import ForgeryVLM
-    from morelli.model.presets import tiny
-    from morelli.model.processing import ForgeryProcessor, tiny_tokenizer
+    from morelli.model.tiny_checkpoint import make_tiny_checkpoint
 
-    torch.manual_seed(0)
-    config = tiny()
-    scores = tuple(np.linspace(0, 1, 200).round(4).tolist())
-    calibrator = Calibrator(scores=scores, manipulated=tuple(int(s > 0.5) for s in scores))
-    processor = ForgeryProcessor(config, tiny_tokenizer(config))
-    model = ForgeryVLM(config).eval()
-    return Examiner(Checkpoint(model, processor, calibrator, "tiny", "0", "0" * 64, {}))
+    checkpoint = make_tiny_checkpoint()
+    sure = checkpoint.calibrator
+    calibrator = Calibrator(scores=sure.scores, manipulated=sure.manipulated)
+    return Examiner(replace(checkpoint, calibrator=calibrator))
