@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from morelli.data_pipeline.images import Picture
 from morelli.data_pipeline.report import Report, ReportPaths
 from morelli.serve.likelihood import SCALE, in_words, likelihood_ratio, strength
+from morelli.serve.panels import Panels
 from morelli.serve.render import Views, render_html
 
 
@@ -73,7 +74,9 @@ def test_without_a_calibration_nothing_is_stated() -> None:
     assert strength({**record(0.9), "validation": {}}) is None
 
 
-def test_the_page_of_a_report_states_it(picture: Picture, report_of: Callable[..., Report]) -> None:
+def test_the_page_of_a_report_and_the_demo_state_it(
+    picture: Picture, report_of: Callable[..., Report]
+) -> None:
     rate = {"value": 0.1, "low": 0.0, "high": 0.2}
     validation = record(0.9)["validation"]
     for point in validation["calibration"]["operating_points"]:
@@ -82,9 +85,10 @@ def test_the_page_of_a_report_states_it(picture: Picture, report_of: Callable[..
             point[share] |= rate
     report = report_of(picture, validation=validation)
     told = report.as_json(ReportPaths("map.png", "mask.png", {}))
-    page, stated = render_html(told, Views.of(report)), strength(told)
+    stated, views = strength(told), Views.of(report)
     assert stated is not None
-    assert stated in page
+    assert stated in render_html(told, views)
+    assert stated in Panels.of(told, views).method
 
 
 def test_bands_meet_at_their_limits() -> None:
