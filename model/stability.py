@@ -40,7 +40,10 @@ Pixels = NDArray[np.uint8]
 """(H, W, 3) sRGB in the image frame."""
 
 MOST_PIXELS = 1_200_000
-"""Of a copy."""
+"""Of a picture that is changed as it is."""
+
+COPY_PIXELS = 500_000
+"""Of the copy of a larger one, which takes a baseline of its own."""
 
 CARRIED = frozenset({"copy-move"})
 """Instruments whose reading of the whole picture is laid on the copies: made to withstand just such
@@ -132,9 +135,11 @@ def drift(
 
 
 def reduced(picture: Picture) -> Picture:
-    """Return a copy of at most `MOST_PIXELS`, the picture itself if it is no larger."""
-    factor = math.sqrt(MOST_PIXELS / (picture.height * picture.width))
-    return picture if factor >= 1 else _resized(picture.pixels, factor)
+    """Return a copy of `COPY_PIXELS`, the picture itself if it has no more than `MOST_PIXELS`."""
+    pixels = picture.height * picture.width
+    if pixels <= MOST_PIXELS:
+        return picture
+    return _resized(picture.pixels, math.sqrt(COPY_PIXELS / pixels))
 
 
 def settled(

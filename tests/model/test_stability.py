@@ -15,6 +15,7 @@ from morelli.model.checkpoint import Checkpoint
 from morelli.model.examiner import Examiner
 from morelli.model.stability import (
     CHANGES,
+    COPY_PIXELS,
     MOST_PIXELS,
     Seen,
     _carried,
@@ -139,7 +140,7 @@ def test_each_change_is_what_its_name_says(draw: Draw) -> None:
 
 def test_a_large_picture_is_reduced_and_a_small_one_is_its_own_copy(draw: Draw) -> None:
     copy, small = reduced(draw(1300, 1900)), draw(64, 90)
-    assert copy.width * copy.height == pytest.approx(MOST_PIXELS, rel=0.01)
+    assert copy.width * copy.height == pytest.approx(COPY_PIXELS, rel=0.01)
     assert copy.width / copy.height == pytest.approx(1900 / 1300, rel=0.01)
     assert reduced(small) is small
 
@@ -178,6 +179,7 @@ def test_a_change_that_changes_nothing_moves_nothing(
     most: int, tiny_checkpoint: Checkpoint, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("morelli.model.stability.MOST_PIXELS", most)
+    monkeypatch.setattr("morelli.model.stability.COPY_PIXELS", 9000)
     examiner = Examiner(tiny_checkpoint)
     seen = seen_by(examiner, _saved(draw(120, 150).pixels))
     real = drift(examiner.model, examiner.processor, seen, torch.float32)
@@ -202,6 +204,7 @@ def test_only_copies_within_the_picture_are_not_searched_for_again(
     drift(examiner.model, examiner.processor, seen, torch.float32)
     assert asked == [{"noise", "jpeg"}] * len(CHANGES)
     monkeypatch.setattr("morelli.model.stability.MOST_PIXELS", 9000)
+    monkeypatch.setattr("morelli.model.stability.COPY_PIXELS", 9000)
     drift(examiner.model, examiner.processor, seen, torch.float32)
     assert len(asked) == 2 * len(CHANGES) + 1
 
