@@ -95,6 +95,14 @@ _CLAUSE_ENDS = re.compile(
     re.IGNORECASE,
 )
 
+_RANGE = re.compile(
+    r"\s*(?:and )?(?:up to|at most|at least|no more than|between|from)?\s*\d[\d.]*\s?%?"
+    r"(?:\s(?:to|and)\s\d[\d.]*\s?%?)?\s*(?:would|will|may|can|could)?\s*",
+    re.IGNORECASE,
+)
+"""A clause so far that has only a range of numbers: what follows is said of what would be expected,
+not of the picture ("where up to 1 would be normal")."""
+
 
 def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(patterns)})(?!\w)", re.IGNORECASE)
@@ -119,6 +127,8 @@ def _said(text: str) -> Iterator[tuple[int, Polarity]]:
     for told, pattern in _TELLS.items():
         for match in pattern.finditer(text):
             clause = max(start for start in starts if start <= match.start())
+            if _RANGE.fullmatch(text, clause, match.start()):
+                continue
             denied = _DENIAL.search(text, clause, match.end()) is not None
             yield match.end(), _OPPOSITE[told] if denied else told
 

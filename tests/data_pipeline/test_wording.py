@@ -117,6 +117,8 @@ def test_what_an_instrument_cannot_tell_tells_of_nothing_odd() -> None:
         ("Nothing in the grain is odd, but a patch recurs.", (CALM, ODD)),
         ("The search for repeated details finds none.", ()),
         ("The value is 1.07 times.", ()),
+        ("The reading there: 1.39 times, where up to 1 would be normal.", ()),
+        ("It reads 1.39, and 0.5 to 1 is usual; the grain is normal.", (CALM,)),
     ],
 )
 def test_what_is_said_is_told_clause_by_clause(text: str, told: tuple[Polarity, ...]) -> None:
