@@ -39,10 +39,10 @@ from morelli.model.vision import ViewFeatures, encode, joined, select_tiles
 Pixels = NDArray[np.uint8]
 """(H, W, 3) sRGB in the image frame."""
 
-MOST_PIXELS = 1_200_000
+MOST_PIXELS = 900_000
 """Of a picture that is changed as it is."""
 
-COPY_PIXELS = 500_000
+COPY_PIXELS = 280_000
 """Of the copy of a larger one, which takes a baseline of its own."""
 
 CARRIED = frozenset({"copy-move"})
@@ -195,14 +195,9 @@ def _shown(
     """
     config, frame = processor.config, (changed.height, changed.width)
     readings = _read(seen.measurements, config.map_names, changed)
-    # The overview is as wide as that of the picture would be after the same change.
-    enlarged = [
-        round(side * whole / part)
-        for side, whole, part in zip(
-            frame, seen.picture.pixels.shape, copy.pixels.shape[:2], strict=False
-        )
-    ]
-    where = layout_for(config, *frame, scale=config.scale(*enlarged))
+    # As wide as in a whole examination; of a reduced copy, as wide as the copy's own baseline.
+    whole = frame if copy is seen.picture else (copy.height, copy.width)
+    where = layout_for(config, *frame, scale=config.scale(*whole))
     maps = stack_maps(readings, config.map_names, *frame)
     return processor.prompt(readings, *frame), pack(changed.pixels, maps, where, ())
 
