@@ -15,7 +15,7 @@ et al., "Obfuscated gradients give a false sense of security", 2018. The reading
 recomputed, but no gradient passes through them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from morelli.model.examiner import Examiner
 from morelli.model.forgery_vlm import seg_state
 from morelli.model.mask_decoder import soft_map
 from morelli.model.views import RGB_CHANNELS, Layout, stack_maps, unpack_gradient
-from morelli.model.vision import ViewFeatures, encode_views, joined
+from morelli.model.vision import ViewFeatures, encode, encode_views
 
 STEPS = 10
 """Gradients that are taken of each picture."""
@@ -110,8 +110,8 @@ class _Verdict:
         views = torch.from_numpy(processor.pixel_values(picture.pixels, measurements))
         prompt = processor.prompt(measurements, picture.height, picture.width)
         with torch.no_grad():
-            parts = [self._encoded(part) for part in self._parts(views)]
-        features = _together(parts)
+            parts = (part.numpy() for part in self._parts(views))
+            features = encode(model.model.vision, parts, self.examiner.dtype)
         leaves = _ends(features)
         where = processor.layout(picture.height, picture.width)
         with torch.set_grad_enabled(with_gradient):
@@ -131,9 +131,6 @@ class _Verdict:
 
     def _parts(self, views: Tensor) -> tuple[Tensor, ...]:
         return torch.split(views, max(1, _PART_PIXELS // views.shape[-1] ** 2))
-
-    def _encoded(self, views: Tensor) -> ViewFeatures:
-        return encode_views(self.examiner.model.model.vision, views, self.examiner.dtype)
 
     def _odds(self, tokens: list[int], features: ViewFeatures, where: Layout) -> Tensor:
         model, calibrator = self.examiner.model, self.examiner.calibrator
@@ -160,10 +157,11 @@ class _Verdict:
         channels = RGB_CHANNELS + len(self.examiner.model.config.map_names)
         parts = self._parts(views)
         sizes = [len(part) for part in parts]
+        vision = self.examiner.model.model.vision
         found = []
         for part, *some in zip(parts, *(torch.split(one, sizes) for one in gradients), strict=True):
             leaf = part.clone().requires_grad_()
-            features = self._encoded(leaf)
+            features = encode_views(vision, leaf, self.examiner.dtype)
             (on_part,) = torch.autograd.grad(_ends(features), leaf, some)
             found.append(on_part[:, :channels].float().cpu().numpy())
         return np.concatenate(found)
@@ -173,13 +171,6 @@ def _ends(features: ViewFeatures) -> list[Tensor]:
     """Return what verdict and mask are read from."""
     every = (features.fused, features.summary, features.stride4, features.stride8)
     return [one for one in every if one is not None]
-
-
-def _together(parts: list[ViewFeatures]) -> ViewFeatures:
-    """Join the features of consecutive views of one picture."""
-    together = joined(parts, 1)
-    view = torch.arange(len(together.view), device=together.view.device)
-    return replace(together, view=view)
 
 
 def _peak(logits: Tensor, where: Layout) -> Tensor:
